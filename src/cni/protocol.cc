@@ -1,0 +1,33 @@
+#include "cni/protocol.h"
+
+namespace fairlead::cni {
+namespace {
+
+struct Member {
+  const char* key;
+  std::string AgentRequest::*field;
+};
+constexpr Member kMembers[] = {{"command", &AgentRequest::command}, {"containerID", &AgentRequest::container_id}, {"ifname", &AgentRequest::ifname},
+                               {"netns", &AgentRequest::netns}, {"podName", &AgentRequest::pod_name}, {"podNamespace", &AgentRequest::pod_namespace},
+                               {"podUID", &AgentRequest::pod_uid}};
+
+}  // namespace
+
+nlohmann::json ToJson(const AgentRequest& r) {
+  nlohmann::json j = {{"version", kProtocolVersion}};
+  for (const Member& m : kMembers) j[m.key] = r.*m.field;
+  return j;
+}
+
+std::optional<AgentRequest> AgentRequestFromJson(const nlohmann::json& j) {
+  AgentRequest r;
+  if (!j.is_object()) return std::nullopt;
+  for (const Member& m : kMembers) {
+    auto it = j.find(m.key);
+    if (it == j.end() || !it->is_string()) return std::nullopt;
+    r.*m.field = it->get<std::string>();
+  }
+  return r;
+}
+
+}  // namespace fairlead::cni

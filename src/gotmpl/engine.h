@@ -1,0 +1,60 @@
+// Executes Go templates. An Engine holds the functions and the templates; templates of later Parse calls replace earlier
+// ones of the same name, unless their body is blank.
+//
+//   Engine engine;
+//   RegisterBuiltins(engine); RegisterSprig(engine);
+//   FL_TRY(engine.Parse("hello", "Hello {{ .name | quote }}"));
+//   FL_ASSIGN(std::string out, engine.Execute("hello", data));
+//
+// Failure: errors have Go's text, `template: NAME:LINE:COL: executing "DEF" at <CONTEXT>: message`. Depth, output and time
+// are limited, so no template can hang its caller. Threading: Execute may not run on two threads at once.
+#pragma once
+#include "gotmpl/ast.h"
+#include "util/clock.h"
+
+namespace fairlead::gotmpl {
+
+class Engine;
+
+// A function gets evaluated arguments, the piped value last. Its error becomes "error calling NAME: message".
+using Function = std::function<Result<Value>(Engine&, const List& args)>;
+
+struct Limits {
+  size_t output_bytes = 32u << 20;
+  int call_depth = 200;                        // nested template/include calls
+  std::chrono::milliseconds time{10000};
+};
+
+class Engine {
+ public:
+  explicit Engine(Limits limits = {}) : limits_(limits) {}
+  void Register(const std::string& name, Function f) { functions_[name] = std::move(f); }
+  bool HasFunction(const std::string& name) const { return functions_.contains(name); }
+  Status Parse(const std::string& name, const std::string& text);
+  bool HasTemplate(const std::string& name) const { return templates_.contains(name); }
+  Result<std::string> Execute(const std::string& name, const Value& data);
+  // Parses `text` with the templates defined so far and executes it (Helm's tpl).
+  Result<std::string> ExecuteText(const std::string& name, const std::string& text, const Value& data);
+
+ private:
+  friend class Executor;
+  Limits limits_;
+  std::map<std::string, Function> functions_;
+  std::map<std::string, std::shared_ptr<const Template>> templates_;
+  int depth_ = 0;
+  SteadyTime deadline_{};
+  size_t written_ = 0;
+};
+
+// and or not eq ne lt le gt ge index len print printf println html js urlquery call slice
+void RegisterBuiltins(Engine& engine);
+// The functions of sprig v3.3 that are implemented, one family a file.
+void RegisterSprig(Engine& engine);
+void RegisterSprigStrings(Engine& engine);
+void RegisterSprigCollections(Engine& engine);
+void RegisterSprigDefaults(Engine& engine);
+
+// Go's fmt.Sprintf for the verbs v s d q t x f g e T %.
+std::string Sprintf(const std::string& format, const List& args);
+
+}  // namespace fairlead::gotmpl

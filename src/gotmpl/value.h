@@ -1,0 +1,65 @@
+// The values that templates work on. Maps and lists are shared: a template that sets a key changes the map for everyone
+// who holds it, as in Go. Istio's charts depend on that.
+#pragma once
+#include "value/json.h"
+
+namespace fairlead::gotmpl {
+
+class Value;
+using List = std::vector<Value>;
+using Map = std::map<std::string, Value>;
+using ListPtr = std::shared_ptr<List>;
+using MapPtr = std::shared_ptr<Map>;
+
+// Something with methods, such as .Files or .Capabilities.APIVersions.
+class Object {
+ public:
+  virtual ~Object() = default;
+  virtual const char* TypeName() const = 0;
+  virtual std::string Print() const = 0;
+  // The value of a field or of a method called with `args`. nullopt: there is no such member.
+  virtual std::optional<Result<Value>> Member(const std::string& name, const List& args) = 0;
+};
+using ObjectPtr = std::shared_ptr<Object>;
+
+class Value {
+ public:
+  Value() = default;  // nil
+  Value(bool b) : v_(b) {}                                  // NOLINT: implicit on purpose
+  Value(int64_t i) : v_(i) {}                               // NOLINT
+  Value(int i) : v_(static_cast<int64_t>(i)) {}             // NOLINT
+  Value(double d) : v_(d) {}                                // NOLINT
+  Value(std::string s) : v_(std::move(s)) {}                // NOLINT
+  Value(const char* s) : v_(std::string(s)) {}              // NOLINT
+  Value(ListPtr l) : v_(std::move(l)) {}                    // NOLINT
+  Value(MapPtr m) : v_(std::move(m)) {}                     // NOLINT
+  Value(ObjectPtr o) : v_(std::move(o)) {}                  // NOLINT
+  static Value NewList(List items = {}) { return Value(std::make_shared<List>(std::move(items))); }
+  static Value NewMap(Map members = {}) { return Value(std::make_shared<Map>(std::move(members))); }
+
+  bool is_nil() const { return v_.index() == 0; }
+  const bool* as_bool() const { return std::get_if<bool>(&v_); }
+  const int64_t* as_int() const { return std::get_if<int64_t>(&v_); }
+  const double* as_float() const { return std::get_if<double>(&v_); }
+  const std::string* as_string() const { return std::get_if<std::string>(&v_); }
+  const ListPtr* as_list() const { return std::get_if<ListPtr>(&v_); }
+  const MapPtr* as_map() const { return std::get_if<MapPtr>(&v_); }
+  const ObjectPtr* as_object() const { return std::get_if<ObjectPtr>(&v_); }
+
+ private:
+  std::variant<std::monostate, bool, int64_t, double, std::string, ListPtr, MapPtr, ObjectPtr> v_;
+};
+
+// Go's truth: nil, false, 0, "", and empty lists and maps are false.
+bool Truth(const Value& v);
+// Go's %v: floats with an exponent from 1e+06 on, maps as map[a:1 b:2], nil as <nil>.
+std::string Print(const Value& v);
+// Go's %T for messages: string, int, float64, bool, []interface {}, map[string]interface {}, <nil>.
+std::string TypeName(const Value& v);
+bool DeepEqual(const Value& a, const Value& b);
+Value DeepCopy(const Value& v);
+// `floats`: every number becomes float64, as Helm's values are.
+Value FromJson(const Json& j, bool floats = true);
+Json ToJson(const Value& v);
+
+}  // namespace fairlead::gotmpl

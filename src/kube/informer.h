@@ -1,0 +1,51 @@
+// A local copy of a resource, kept current by list and watch.
+//
+// Flow: list -> replace the store -> watch from there -> apply each event -> call the handlers.
+// Guarantees: handlers see every object's latest state, though not each state between; a DELETED is delivered for an object
+// that vanished while the watch was away. Reads may be stale: compare generations, never assume.
+// Threading: one thread of its own runs list, watch and the handlers; reads are safe from anywhere.
+#pragma once
+#include "kube/api.h"
+
+namespace fairlead::kube {
+
+using ObjectPtr = std::shared_ptr<const Json>;
+
+class Informer {
+ public:
+  // old is null when added, now is null when deleted.
+  using HandlerFn = std::function<void(const ObjectPtr& old, const ObjectPtr& now)>;
+
+  Informer(Api& api, Resource resource, std::string ns = "", ListOptions options = {});
+  ~Informer();
+  Informer(const Informer&) = delete;
+
+  void AddHandler(HandlerFn handler);  // before Start
+  void Start();
+  void Stop();
+  bool WaitForSync(std::chrono::milliseconds timeout, std::stop_token stop = {}) const;
+  bool synced() const { return synced_; }
+
+  ObjectPtr Get(const std::string& key) const;   // null when absent
+  std::vector<ObjectPtr> List() const;
+  const Resource& resource() const { return resource_; }
+
+ private:
+  void Run(std::stop_token stop);
+  void Replace(std::vector<Json> items);
+  void Apply(const WatchEvent& event);
+  void Notify(const ObjectPtr& old, const ObjectPtr& now);
+
+  Api& api_;
+  Resource resource_;
+  std::string ns_;
+  ListOptions options_;
+  std::vector<HandlerFn> handlers_;
+  mutable std::mutex mutex_;  // guards store_
+  mutable std::condition_variable_any changed_;
+  std::map<std::string, ObjectPtr> store_;
+  std::atomic<bool> synced_{false};
+  std::jthread thread_;
+};
+
+}  // namespace fairlead::kube

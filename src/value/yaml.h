@@ -1,0 +1,20 @@
+// YAML in and out as Kubernetes and Helm see it: parsing follows sigs.k8s.io/yaml (YAML 1.1 words such as `yes` are
+// booleans, keys become strings), writing follows go-yaml v2 (natural key order, sequences not indented, folding at 80).
+#pragma once
+#include <vector>
+
+#include "value/json.h"
+
+namespace fairlead::value {
+
+// The first document of `text`; empty text is null. Errors name `what` and the line.
+Result<Json> ParseYaml(std::string_view text, std::string_view what);
+// Every document that is not empty.
+Result<std::vector<Json>> ParseYamlStream(std::string_view text, std::string_view what);
+// Ends with a newline.
+std::string ToYaml(const Json& j);
+// A floating point number in its shortest form, with an exponent when it is below -4 or at least `exponent_limit`
+// (6: Go's strconv 'g' and fmt's %v; 21: encoding/json).
+std::string FormatFloat(double d, int exponent_limit);
+
+}  // namespace fairlead::value
