@@ -1,4 +1,7 @@
 # Every module, lowest layer first.
+include(cmake/Embed.cmake)
+fairlead_embed(NAME lab_types DIR config/lab)
+
 fairlead_module(NAME util LAYER 0
   SOURCES clock.cc fd.cc file.cc log.cc result.cc strings.cc subprocess.cc unix_socket.cc)
 fairlead_module(NAME value LAYER 1 DEPS util LIBS OpenSSL::Crypto PkgConfig::YAMLCPP
@@ -17,3 +20,9 @@ fairlead_module(NAME redirect LAYER 2 DEPS util value kernel
   SOURCES program.cc sidecar_config.cc sidecar_nft.cc)
 fairlead_module(NAME controller LAYER 3 DEPS util value http kube LIBS PkgConfig::PROMETHEUS
   SOURCES controller.cc events.cc health.cc leader_election.cc metrics.cc work_queue.cc)
+fairlead_module(NAME cni LAYER 3 DEPS util
+  SOURCES plugin.cc protocol.cc)
+fairlead_module(NAME agent LAYER 4 DEPS util value http kernel kube redirect controller cni
+  SOURCES agent.cc config.cc conflist.cc enroller.cc handover.cc installer.cc journal.cc pods.cc)
+fairlead_module(NAME lab LAYER 4 DEPS util value http kernel kube controller LIBS fl_embedded_lab_types
+  SOURCES api_server.cc auth.cc cel.cc cni_chain.cc controllers.cc daemonset.cc discovery.cc fabric.cc fields.cc images.cc lab.cc launcher.cc local_api.cc node.cc pod_worker.cc registry.cc rest.cc schema.cc status.cc store.cc table.cc)

@@ -71,7 +71,7 @@ Result<KeyPair> Make(const CertificateRequest& r, X509* issuer, EVP_PKEY* issuer
 }  // namespace
 
 Result<KeyPair> CreateAuthority(const std::string& common_name, int days) {
-  return Make({.common_name = common_name, .organizations = {}, .alt_names = {}, .days = days}, nullptr, nullptr, true);
+  return Make({.common_name = common_name, .organizations = {}, .days = days, .alt_names = {}}, nullptr, nullptr, true);
 }
 
 Result<KeyPair> IssueCertificate(const KeyPair& authority, const CertificateRequest& request) {

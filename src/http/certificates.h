@@ -15,8 +15,8 @@ struct KeyPair {
 struct CertificateRequest {
   std::string common_name;
   std::vector<std::string> organizations;
-  std::vector<std::string> alt_names;  // "DNS:localhost", "IP:127.0.0.1"
   int days = 1;
+  std::vector<std::string> alt_names;  // "DNS:localhost", "IP:127.0.0.1"
 };
 
 Result<KeyPair> CreateAuthority(const std::string& common_name, int days);

@@ -1,0 +1,34 @@
+// The node agent: the container of the DaemonSet istio-cni-node.
+#include "agent/agent.h"
+#include "cmd/signals.h"
+#include "cmd/version.h"
+#include "kube/client.h"
+
+extern char** environ;
+
+int main(int argc, char** argv) {
+  using namespace fairlead;
+  std::map<std::string, std::string> env;
+  for (char** e = environ; *e; ++e)
+    if (const char* eq = strchr(*e, '=')) env[std::string(*e, static_cast<size_t>(eq - *e))] = eq + 1;
+  std::vector<std::string> args(argv + 1, argv + argc);
+  if (args == std::vector<std::string>{"--version"}) {
+    printf("install-cni %s\n", cmd::kComponentVersion);
+    return 0;
+  }
+  auto fail = [](const Error& e) {
+    Log(Level::kError, "install-cni cannot run", {{"error", e.message}});
+    return 1;
+  };
+  auto config = agent::LoadConfig(args, env);
+  if (!config.ok()) return fail(config.error());
+  config->version = cmd::kComponentVersion;
+  ConfigureLog(config->log_level, config->log_as_json);
+  cmd::StopOnSignals signals;
+  auto kube_config = kube::LoadConfig(config->kubeconfig);
+  if (!kube_config.ok()) return fail(kube_config.error());
+  kube_config->http.user_agent = std::string("install-cni/") + cmd::kComponentVersion;
+  kube::Client client(*kube_config);
+  if (Status s = agent::RunAgent(*config, client, signals.token()); !s.ok()) return fail(s.error());
+  return 0;
+}
