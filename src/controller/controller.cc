@@ -30,7 +30,11 @@ void Controller::Work(const std::stop_token& stop) {
     metrics_.Observe("controller_runtime_reconcile_time_seconds", {{"controller", name_}}, seconds, "Time of a reconcile");
     const char* result = "success";
     queue_.Done(*key);
-    if (!outcome.ok()) {
+    if (!outcome.ok() && outcome.error().code == Code::kConflict) {
+      // Somebody else wrote meanwhile; the watch brings the new state.
+      result = "requeue_after";
+      queue_.AddRateLimited(*key);
+    } else if (!outcome.ok()) {
       result = "error";
       metrics_.Count("controller_runtime_reconcile_errors_total", {{"controller", name_}});
       Log(Level::kError, "reconcile failed", {{"controller", name_}, {"key", *key}, {"error", outcome.error().message}});

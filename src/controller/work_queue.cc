@@ -8,7 +8,8 @@ void WorkQueue::AddAfter(const std::string& key, Millis delay) {
   auto& into = processing_.contains(key) ? again_ : waiting_;
   auto [it, inserted] = into.emplace(key, due);
   if (!inserted && due < it->second) it->second = due;
-  changed_.notify_one();
+  ++changes_;
+  changed_.notify_all();
 }
 
 void WorkQueue::AddRateLimited(const std::string& key) {
@@ -47,7 +48,8 @@ std::optional<std::string> WorkQueue::Get(const std::stop_token& stop) {
     if (auto key = TakeDue()) return key;
     auto next = clock_.Now() + std::chrono::hours(1);
     for (const auto& [key, due] : waiting_) next = std::min(next, due);
-    changed_.wait_until(lock, stop, next, [] { return false; });
+    uint64_t seen = changes_;
+    changed_.wait_until(lock, stop, next, [&] { return changes_ != seen; });
   }
   return std::nullopt;
 }
@@ -60,7 +62,8 @@ void WorkQueue::Done(const std::string& key) {
   auto [at, inserted] = waiting_.emplace(key, it->second);
   if (!inserted) at->second = std::min(at->second, it->second);
   again_.erase(it);
-  changed_.notify_one();
+  ++changes_;
+  changed_.notify_all();
 }
 
 size_t WorkQueue::depth() const {

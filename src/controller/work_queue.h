@@ -39,6 +39,7 @@ class WorkQueue {
   std::set<std::string> processing_;
   std::map<std::string, SteadyTime> again_;   // added while processing
   std::map<std::string, int> failures_;
+  uint64_t changes_ = 0;
 };
 
 }  // namespace fairlead::controller

@@ -70,6 +70,7 @@ void RegisterSprigStrings(Engine& e) {
     return s;
   }));
   e.Register("lower", OnText([](const std::string& s) { return ToLower(s); }));
+  e.Register("sha256sum", OnText([](const std::string& s) { return value::Sha256Hex(s); }));
   e.Register("trimSuffix", OnTwo([](const std::string& a, const std::string& b) { return Value(b.ends_with(a) ? b.substr(0, b.size() - a.size()) : b); }));
   e.Register("trimPrefix", OnTwo([](const std::string& a, const std::string& b) { return Value(b.starts_with(a) ? b.substr(a.size()) : b); }));
   e.Register("trimAll", OnTwo([](const std::string& a, const std::string& b) { return Value(TrimSet(b, a)); }));

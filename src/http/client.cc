@@ -49,29 +49,33 @@ size_t OnHeader(char* data, size_t, size_t n, void* user) {
 }  // namespace
 
 struct Client::Pool {
+  // A transfer and the connections that it may use again.
+  struct Handle {
+    CURL* easy = curl_easy_init();
+    CURLM* multi = curl_multi_init();
+    Handle() = default;
+    Handle(const Handle&) = delete;
+    ~Handle() {
+      curl_easy_cleanup(easy);
+      curl_multi_cleanup(multi);
+    }
+  };
+
   ClientOptions options;
   std::mutex mutex;  // guards idle
-  std::vector<CURL*> idle;
+  std::vector<std::unique_ptr<Handle>> idle;
 
-  CURL* Take() {
-    {
-      std::lock_guard lock(mutex);
-      if (!idle.empty()) {
-        CURL* c = idle.back();
-        idle.pop_back();
-        return c;
-      }
-    }
-    return curl_easy_init();
-  }
-  void Give(CURL* c) {
-    curl_easy_reset(c);
+  std::unique_ptr<Handle> Take() {
     std::lock_guard lock(mutex);
-    if (idle.size() < 8) idle.push_back(c);
-    else curl_easy_cleanup(c);
+    if (idle.empty()) return std::make_unique<Handle>();
+    auto h = std::move(idle.back());
+    idle.pop_back();
+    return h;
   }
-  ~Pool() {
-    for (CURL* c : idle) curl_easy_cleanup(c);
+  void Give(std::unique_ptr<Handle> h) {
+    curl_easy_reset(h->easy);
+    std::lock_guard lock(mutex);
+    if (idle.size() < 8) idle.push_back(std::move(h));
   }
 
   void Configure(CURL* c, const ClientRequest& r, Transfer& t, curl_slist*& headers) {
@@ -116,11 +120,11 @@ struct Client::Pool {
   }
 
   Result<Response> Perform(const ClientRequest& r, Transfer& t, std::stop_token stop) {
-    CURL* c = Take();
+    auto handle = Take();
+    CURLM* multi = handle->multi;
     curl_slist* headers = nullptr;
-    Configure(c, r, t, headers);
-    CURLM* multi = curl_multi_init();
-    curl_multi_add_handle(multi, c);
+    Configure(handle->easy, r, t, headers);
+    curl_multi_add_handle(multi, handle->easy);
     WakeFd wake(stop);
     auto deadline = SteadyNow() + r.timeout;
     std::optional<Error> failed;
@@ -138,10 +142,9 @@ struct Client::Pool {
       curl_waitfd extra{wake.fd(), CURL_WAIT_POLLIN, 0};
       if (!failed) curl_multi_poll(multi, &extra, 1, static_cast<int>(std::min<long>(left, 1000)), nullptr);
     }
-    curl_multi_remove_handle(multi, c);
-    if (failed) curl_easy_cleanup(c);  // the connection is in the middle of something
-    else Give(c);
-    curl_multi_cleanup(multi);
+    curl_multi_remove_handle(multi, handle->easy);
+    if (!failed && code == CURLE_OK) Give(std::move(handle));  // otherwise its connection may be in the middle of something
+    handle.reset();
     curl_slist_free_all(headers);
     auto what = r.method + " " + options.base_url + r.target;
     if (t.too_large) return MakeError(Code::kInvalid, what + ": the answer exceeds " + std::to_string(kMaxAnswer) + " bytes");

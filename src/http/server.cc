@@ -366,6 +366,8 @@ Status Server::AddListener(UniqueFd fd, const TlsIdentity* tls) {
       SSL_CTX_add_client_CA(l->tls.get(), ca);
       X509_free(ca);
       SSL_CTX_set_verify(l->tls.get(), SSL_VERIFY_PEER, nullptr);
+      // Without a context of its own, a resumed session of a server that asks for certificates is refused.
+      SSL_CTX_set_session_id_context(l->tls.get(), reinterpret_cast<const unsigned char*>("fairlead"), 8);
     }
   }
   std::lock_guard lock(state_->mutex);

@@ -1,0 +1,58 @@
+{{/* The values with those below `cni:` laid over the top ones, as YAML. */}}
+{{- define "istio-cni.values" -}}
+{{- $top := omit .Values "cni" -}}
+{{- mustMergeOverwrite (deepCopy $top) (deepCopy (.Values.cni | default dict)) | toYaml -}}
+{{- end -}}
+
+{{- define "istio-cni.image" -}}
+{{- $v := include "istio-cni.values" . | fromYaml -}}
+{{- if contains "/" $v.image -}}
+{{ $v.image }}
+{{- else -}}
+{{- $tag := coalesce $v.tag $v.global.tag .Chart.AppVersion | toString -}}
+{{- $variant := coalesce $v.variant $v.global.variant -}}
+{{ coalesce $v.hub $v.global.hub }}/{{ $v.image }}:{{ $tag }}{{ if $variant }}-{{ $variant }}{{ end }}
+{{- end -}}
+{{- end -}}
+
+{{- define "istio-cni.labels" -}}
+{{- $v := include "istio-cni.values" . | fromYaml -}}
+app: istio-cni
+app.kubernetes.io/name: istio-cni
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/part-of: istio
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/version: {{ coalesce $v.tag $v.global.tag .Chart.AppVersion | toString | quote }}
+helm.sh/chart: cni-{{ .Chart.Version }}
+istio.io/rev: {{ $v.revision | default "default" | quote }}
+operator.istio.io/component: Cni
+{{- end -}}
+
+{{/* What the agent reads from its environment. */}}
+{{- define "istio-cni.config" -}}
+{{- $v := include "istio-cni.values" . | fromYaml -}}
+{{- if $v.ambient.enabled -}}
+{{- fail "values.cni.ambient.enabled: ambient mode is not supported by this version of Fairlead; set it to false" -}}
+{{- end -}}
+{{- if and (ne (toString $v.provider) "default") (ne (toString $v.provider) "multus") -}}
+{{- fail (printf "values.cni.provider: %q is not known; use \"default\" or \"multus\"" (toString $v.provider)) -}}
+{{- end -}}
+AMBIENT_ENABLED: "false"
+CHAINED_CNI_PLUGIN: {{ $v.chained | quote }}
+CURRENT_AGENT_VERSION: {{ coalesce $v.tag $v.global.tag .Chart.AppVersion | toString | quote }}
+EXCLUDE_NAMESPACES: {{ join "," $v.excludeNamespaces | quote }}
+{{- if $v.cniConfFileName }}
+CNI_CONF_NAME: {{ $v.cniConfFileName | quote }}
+{{- end }}
+NATIVE_NFTABLES: {{ $v.global.nativeNftables | quote }}
+REPAIR_ENABLED: {{ $v.repair.enabled | quote }}
+REPAIR_LABEL_PODS: {{ $v.repair.labelPods | quote }}
+REPAIR_DELETE_PODS: {{ $v.repair.deletePods | quote }}
+REPAIR_REPAIR_PODS: {{ $v.repair.repairPods | quote }}
+REPAIR_INIT_CONTAINER_NAME: {{ $v.repair.initContainerName | quote }}
+REPAIR_BROKEN_POD_LABEL_KEY: {{ $v.repair.brokenPodLabelKey | quote }}
+REPAIR_BROKEN_POD_LABEL_VALUE: {{ $v.repair.brokenPodLabelValue | quote }}
+{{- range $key, $value := $v.env }}
+{{ $key }}: {{ $value | quote }}
+{{- end }}
+{{- end -}}

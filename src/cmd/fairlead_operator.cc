@@ -1,0 +1,116 @@
+// The operator: reconciles IstioCNI.
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+
+#include "cmd/signals.h"
+#include "cmd/version.h"
+#include "controller/health.h"
+#include "controller/leader_election.h"
+#include "embedded/catalog.h"
+#include "embedded/charts.h"
+#include "embedded/profiles.h"
+#include "kube/client.h"
+#include "mesh/istiocni.h"
+#include "util/file.h"
+#include "util/log.h"
+#include "util/strings.h"
+
+namespace {
+
+using namespace fairlead;
+
+struct Flags {
+  std::string kubeconfig, catalog_file, hub, chart_dir, log_level = "info", ns, health = "0.0.0.0:8081", metrics = "0.0.0.0:8443";
+  bool leader_elect = true, log_json = false;
+};
+
+Result<std::pair<std::string, uint16_t>> ParseAddress(const std::string& text) {
+  size_t colon = text.rfind(':');
+  auto port = ParseInt(colon == text.npos ? "" : text.substr(colon + 1));
+  if (!port.ok() || *port < 1 || *port > 65535) return MakeError(Code::kInvalid, "\"" + text + "\" is not an address of the form HOST:PORT");
+  return std::pair(text.substr(0, colon), static_cast<uint16_t>(*port));
+}
+
+Result<mesh::IstioCniConfig> LoadOperatorConfig(const Flags& flags, kube::Client& client) {
+  mesh::IstioCniConfig config;
+  std::string catalog = embedded::catalog().at("versions.yaml");
+  if (!flags.catalog_file.empty()) {
+    FL_ASSIGN(catalog, ReadFile(flags.catalog_file, 4 << 20));
+  }
+  FL_ASSIGN(config.catalog, mesh::Catalog::Parse(catalog, flags.catalog_file.empty() ? "version catalogue" : flags.catalog_file));
+  if (!flags.hub.empty()) config.catalog.SetHub(flags.hub);
+  if (flags.chart_dir.empty()) {
+    std::map<std::string, std::string> files;
+    for (const auto& [path, text] : embedded::charts())
+      if (path.starts_with("istio-cni/")) files[path.substr(10)] = text;
+    FL_ASSIGN(config.chart, chart::LoadFiles(files));
+  } else {
+    FL_ASSIGN(config.chart, chart::LoadDirectory(flags.chart_dir));
+  }
+  config.profiles = embedded::profiles();
+  config.kube_version = "v1.32.0";
+  if (auto version = client.Raw({.target = "/version"}); version.ok())
+    if (auto j = value::ParseJson(version->body, "version"); j.ok()) config.kube_version = value::Str(*j, "gitVersion");
+  return config;
+}
+
+Status Run(const Flags& flags, const std::stop_token& stop) {
+  FL_ASSIGN(kube::Config kube_config, kube::LoadConfig(flags.kubeconfig));
+  kube_config.http.user_agent = std::string("fairlead-operator/") + cmd::kComponentVersion;
+  kube::Client client(kube_config);
+  kube::DiscoveryMapper mapper(client);
+  controller::Metrics metrics;
+  std::atomic<bool> started{false};
+  std::vector<std::unique_ptr<http::Server>> servers;
+  for (const std::string& text : {flags.health, flags.metrics}) {
+    if (text.empty() || text == "0") continue;
+    FL_ASSIGN(auto address, ParseAddress(text));
+    FL_ASSIGN(auto server, controller::ServeHealth(address.first, address.second, text == flags.metrics ? &metrics : nullptr, [&] { return started ? "" : "starting"; }));
+    servers.push_back(std::move(server));
+  }
+  FL_ASSIGN(mesh::IstioCniConfig config, LoadOperatorConfig(flags, client));
+  started = true;
+  auto lead = [&](const std::stop_token& s) {
+    mesh::IstioCniController istiocni(client, mapper, config, metrics);
+    istiocni.Start();
+    while (SleepFor(std::chrono::hours(1), s)) {
+    }
+    istiocni.Stop();
+  };
+  if (!flags.leader_elect) {
+    lead(stop);
+    return {};
+  }
+  const char* pod = getenv("POD_NAME");
+  char host[256] = "operator";
+  ::gethostname(host, sizeof host - 1);
+  std::string ns = flags.ns.empty() ? kube_config.ns : flags.ns;
+  return controller::RunAsLeader(client, {.ns = ns, .name = "sail-operator-lock", .identity = (pod ? std::string(pod) : host) + "_" + RandomUuid()}, lead, stop);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"Fairlead's operator for the Istio CNI"};
+  app.set_version_flag("--version", std::string("fairlead-operator ") + cmd::kComponentVersion);
+  Flags flags;
+  app.add_option("--kubeconfig", flags.kubeconfig, "Kubeconfig file; without it the pod's service account, or the default kubeconfig");
+  app.add_option("--catalog", flags.catalog_file, "Version catalogue to use instead of the built-in one");
+  app.add_option("--hub", flags.hub, "Registry and path of the images, instead of the catalogue's");
+  app.add_option("--chart", flags.chart_dir, "Directory of an istio-cni chart to use instead of the built-in one");
+  app.add_option("--namespace", flags.ns, "Namespace of the leader election lease; the pod's own by default");
+  app.add_option("--health-probe-bind-address", flags.health, "Address of /healthz and /readyz; 0 turns it off")->capture_default_str();
+  app.add_option("--metrics-bind-address", flags.metrics, "Address of /metrics; 0 turns it off")->capture_default_str();
+  app.add_option("--leader-elect", flags.leader_elect, "Only one of several operators works at a time")->capture_default_str();
+  app.add_option("--log-level", flags.log_level, "debug, info, warn or error")->capture_default_str();
+  app.add_flag("--log-as-json", flags.log_json, "Log lines as JSON");
+  CLI11_PARSE(app, argc, argv);
+  ConfigureLog(ParseLevel(flags.log_level), flags.log_json);
+  cmd::StopOnSignals signals;
+  if (Status s = Run(flags, signals.token()); !s.ok()) {
+    Log(Level::kError, "fairlead-operator cannot go on", {{"error", s.error().message}});
+    return 1;
+  }
+  return 0;
+}

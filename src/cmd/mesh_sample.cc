@@ -1,0 +1,210 @@
+// The smallest mesh that shows whether redirection works: a transparent proxy, a server and a client.
+//
+//   mesh-sample proxy            accepts on 15001 (outbound) and 15006 (inbound), asks the kernel where the connection was
+//                                going, marks each request that passes, and forwards it
+//   mesh-sample server           answers GET /ping on :8080 with the marks that the request carries
+//   mesh-sample client A:P,...   keeps one connection to each target and opens new ones; prints a JSON line a second
+#include <arpa/inet.h>
+#include <linux/netfilter_ipv4.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "cmd/signals.h"
+#include "http/server.h"
+#include "util/clock.h"
+#include "util/strings.h"
+
+namespace {
+
+using namespace fairlead;
+
+constexpr uint16_t kOutbound = 15001, kInbound = 15006, kServer = 8080;
+
+void SetTimeout(int fd, int seconds) {
+  timeval t{seconds, 0};
+  ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof t);
+  ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof t);
+  int one = 1;
+  ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+}
+
+UniqueFd Connect(const sockaddr_in& to, const char* from) {
+  UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  SetTimeout(fd.get(), 5);
+  if (from) {
+    sockaddr_in source{};
+    source.sin_family = AF_INET;
+    inet_pton(AF_INET, from, &source.sin_addr);
+    ::bind(fd.get(), reinterpret_cast<sockaddr*>(&source), sizeof source);
+  }
+  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0) return UniqueFd();
+  return fd;
+}
+
+bool SendAll(int fd, std::string_view bytes) {
+  while (!bytes.empty()) {
+    ssize_t n = ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (n <= 0) return false;
+    bytes.remove_prefix(static_cast<size_t>(n));
+  }
+  return true;
+}
+
+// Adds the mark after the first line of each request. Requests have no bodies here.
+class Marker {
+ public:
+  explicit Marker(std::string header) : header_(std::move(header)) {}
+  std::string Pass(std::string_view bytes) {
+    std::string out;
+    for (char c : bytes) {
+      out += c;
+      if (c != '\n') {
+        if (c != '\r') blank_ = false;
+        continue;
+      }
+      if (first_line_) out += header_ + "\r\n";
+      first_line_ = !first_line_ && blank_;
+      blank_ = true;
+    }
+    return out;
+  }
+
+ private:
+  std::string header_;
+  bool first_line_ = true, blank_ = true;
+};
+
+void Relay(UniqueFd client, bool inbound) {
+  sockaddr_in target{};
+  socklen_t len = sizeof target;
+  if (::getsockopt(client.get(), SOL_IP, SO_ORIGINAL_DST, &target, &len) != 0) return;
+  uint16_t port = ntohs(target.sin_port);
+  if (port == kOutbound || port == kInbound) return;  // nobody was redirected: it came here by itself
+  // 127.0.0.6 tells the rules that this is the proxy speaking to its application.
+  UniqueFd server = Connect(target, inbound ? "127.0.0.6" : nullptr);
+  if (!server.valid()) return;
+  SetTimeout(client.get(), 600);
+  SetTimeout(server.get(), 600);
+  Marker marker(inbound ? "x-mesh-inbound: yes" : "x-mesh-outbound: yes");
+  char buf[16384];
+  while (true) {
+    pollfd fds[2] = {{client.get(), POLLIN, 0}, {server.get(), POLLIN, 0}};
+    if (::poll(fds, 2, 600000) <= 0) return;
+    for (int i = 0; i < 2; ++i) {
+      if (!fds[i].revents) continue;
+      ssize_t n = ::recv(fds[i].fd, buf, sizeof buf, 0);
+      if (n <= 0) return;
+      std::string_view bytes(buf, static_cast<size_t>(n));
+      if (!(i == 0 ? SendAll(server.get(), marker.Pass(bytes)) : SendAll(client.get(), bytes))) return;
+    }
+  }
+}
+
+int Proxy(const std::stop_token& stop) {
+  WakeFd wake(stop);
+  std::vector<std::jthread> acceptors;
+  for (uint16_t port : {kOutbound, kInbound}) {
+    auto listener = http::ListenTcp("0.0.0.0", port);
+    if (!listener.ok()) {
+      fprintf(stderr, "%s\n", listener.error().message.c_str());
+      return 1;
+    }
+    acceptors.emplace_back([fd = std::move(*listener), port, &wake] {
+      while (true) {
+        auto ready = WaitFd(fd.get(), POLLIN, std::chrono::hours(1), wake.fd());
+        if (!ready.ok() && ready.error().code == Code::kUnavailable) return;
+        UniqueFd c(::accept4(fd.get(), nullptr, nullptr, SOCK_CLOEXEC));
+        if (c.valid()) std::thread(Relay, std::move(c), port == kInbound).detach();
+      }
+    });
+  }
+  acceptors.clear();
+  return 0;
+}
+
+int Serve(const std::stop_token& stop) {
+  http::Server server({}, [](http::Request& r, http::ResponseWriter& w) {
+    if (r.path == "/healthz") return w.Send(200, "text/plain", "ok\n");
+    w.Send(200, "text/plain", (r.Header("x-mesh-outbound").empty() ? std::string("-") : "outbound") + "," + (r.Header("x-mesh-inbound").empty() ? "-" : "inbound"));
+  });
+  auto listener = http::ListenTcp("0.0.0.0", kServer);
+  if (!listener.ok() || !server.AddListener(std::move(*listener)).ok()) return 1;
+  SleepFor(std::chrono::hours(24 * 365), stop);
+  return 0;
+}
+
+struct Stats {
+  std::atomic<int64_t> requests{0}, failed{0}, unmarked{0}, broken{0}, connections{0}, slowest_ms{0};
+};
+
+// One request on an open connection. false: the connection is of no use any more.
+bool Ping(int fd, Stats& s) {
+  auto started = SteadyNow();
+  ++s.requests;
+  std::string answer;
+  if (SendAll(fd, "GET /ping HTTP/1.1\r\nHost: mesh\r\n\r\n")) {
+    char buf[4096];
+    while (true) {
+      size_t head = answer.find("\r\n\r\n"), length = answer.find("content-length: ");
+      if (head != answer.npos && length < head && answer.size() >= head + 4 + static_cast<size_t>(atoi(answer.c_str() + length + 16))) {
+        if (answer.substr(head + 4) != "outbound,inbound") ++s.unmarked;
+        s.slowest_ms = std::max<int64_t>(s.slowest_ms, std::chrono::duration_cast<Millis>(SteadyNow() - started).count());
+        return true;
+      }
+      ssize_t n = ::recv(fd, buf, sizeof buf, 0);
+      if (n <= 0) break;
+      answer.append(buf, static_cast<size_t>(n));
+    }
+  }
+  ++s.failed;
+  return false;
+}
+
+int RunClient(const std::string& list, const std::stop_token& stop) {
+  Stats s;
+  std::vector<std::jthread> threads;
+  for (const std::string& target : SplitNonEmpty(list, ',')) {
+    sockaddr_in to{};
+    to.sin_family = AF_INET;
+    to.sin_port = htons(static_cast<uint16_t>(ParseInt(target.substr(target.find(':') + 1)).value_or(0)));
+    inet_pton(AF_INET, target.substr(0, target.find(':')).c_str(), &to.sin_addr);
+    threads.emplace_back([&s, to, stop] {  // the long connection
+      UniqueFd fd = Connect(to, nullptr);
+      while (SleepFor(Millis(50), stop)) {
+        if (fd.valid() && Ping(fd.get(), s)) continue;
+        ++s.broken;
+        fd = Connect(to, nullptr);
+      }
+    });
+    threads.emplace_back([&s, to, stop] {  // new connections, ten a second
+      while (SleepFor(Millis(100), stop)) {
+        ++s.connections;
+        UniqueFd fd = Connect(to, nullptr);
+        if (fd.valid()) Ping(fd.get(), s);
+        else ++s.requests, ++s.failed;
+      }
+    });
+  }
+  do {
+    printf("{\"requests\": %ld, \"failed\": %ld, \"unmarked\": %ld, \"broken\": %ld, \"connections\": %ld, \"slowestMs\": %ld}\n", s.requests.load(), s.failed.load(), s.unmarked.load(),
+           s.broken.load(), s.connections.load(), s.slowest_ms.load());
+    fflush(stdout);
+  } while (SleepFor(Millis(1000), stop));
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::string what = argc > 1 ? argv[1] : "";
+  cmd::StopOnSignals signals;
+  if (what == "proxy") return Proxy(signals.token());
+  if (what == "server") return Serve(signals.token());
+  if (what == "client" && argc == 3) return RunClient(argv[2], signals.token());
+  fprintf(stderr, "usage: mesh-sample proxy | server | client ADDRESS:PORT,...\n");
+  return 2;
+}

@@ -1,0 +1,106 @@
+#include "mesh/applier.h"
+
+#include "util/log.h"
+
+namespace fairlead::mesh {
+namespace {
+
+using value::At;
+using value::Str;
+
+constexpr const char* kHashAnnotation = "fairlead.io/applied-hash";
+
+std::string Describe(const Json& o) {
+  std::string ns = kube::Namespace(o);
+  return Str(o, "kind") + " " + (ns.empty() ? "" : ns + "/") + kube::Name(o);
+}
+
+// 100m and "100m", 1 and "1": what a server may write differently.
+bool SameScalar(const Json& a, const Json& b) {
+  if (a == b) return true;
+  if (a.is_number() && b.is_string()) return value::Dump(a) == b.get<std::string>();
+  if (a.is_string() && b.is_number()) return a.get<std::string>() == value::Dump(b);
+  return false;
+}
+
+}  // namespace
+
+bool Covers(const Json& live, const Json& wanted) {
+  if (wanted.is_object()) {
+    for (const auto& [k, v] : wanted.items()) {
+      if (value::IsEmpty(v) && value::IsEmpty(At(live, k.c_str()))) continue;
+      if (!live.is_object() || !live.contains(k) || !Covers(live[k], v)) return false;
+    }
+    return true;
+  }
+  if (wanted.is_array()) {
+    if (!live.is_array() || live.size() != wanted.size()) return false;
+    for (size_t i = 0; i < wanted.size(); ++i)
+      if (!Covers(live[i], wanted[i])) return false;
+    return true;
+  }
+  return SameScalar(live, wanted);
+}
+
+Result<Applied> Applier::Apply(const std::vector<Json>& objects, const Json& owner, const std::string& release, const std::string& release_ns) {
+  Applied out;
+  for (Json object : objects) {
+    FL_ASSIGN(kube::Resource resource, mapper_.Find(Str(object, "apiVersion"), Str(object, "kind")));
+    Json& meta = object["metadata"];
+    if (resource.namespaced && Str(meta, "namespace").empty()) meta["namespace"] = release_ns;
+    if (!resource.namespaced) meta.erase("namespace");
+    meta["labels"]["managed-by"] = "sail-operator";
+    meta["labels"]["app.kubernetes.io/managed-by"] = "Helm";
+    meta["annotations"]["meta.helm.sh/release-name"] = release;
+    meta["annotations"]["meta.helm.sh/release-namespace"] = release_ns;
+    meta["ownerReferences"] = {kube::OwnerReference(owner)};
+    meta["annotations"][kHashAnnotation] = value::Sha256Hex(value::Dump(object)).substr(0, 16);
+    std::string ns = Str(meta, "namespace"), name = Str(meta, "name");
+
+    auto live = api_.Get(resource, ns, name);
+    if (!live.ok() && live.error().code != Code::kNotFound) return live.error().Wrap("reading " + Describe(object));
+    if (live.ok()) {
+      std::string controller = Str(kube::ControllerOf(*live), "uid");
+      if (!controller.empty() && controller != kube::Uid(owner))
+        return MakeError(Code::kConflict, Describe(object) + " exists and is controlled by " + Str(kube::ControllerOf(*live), "kind") + "/" + Str(kube::ControllerOf(*live), "name") + "; delete it or remove its owner reference");
+    }
+    Json now;
+    if (live.ok() && Covers(*live, object)) {
+      now = std::move(*live);
+    } else {
+      auto written = api_.Patch(resource, ns, name, kube::PatchType::kApply, object, {.subresource = "", .field_manager = kFieldManager, .force = true});
+      if (!written.ok()) return written.error().Wrap("applying " + Describe(object));
+      ++out.written;
+      Log(Level::kInfo, live.ok() ? "object updated" : "object created", {{"object", Describe(object)}});
+      now = std::move(*written);
+    }
+    Json entry = {{"apiVersion", Str(object, "apiVersion")}, {"kind", Str(object, "kind")}, {"name", name}};
+    if (!ns.empty()) entry["namespace"] = ns;
+    out.inventory.push_back(entry);
+    out.objects[Str(object, "kind") + "/" + ns + "/" + name] = std::move(now);
+  }
+  return out;
+}
+
+Status Applier::Prune(const Json& inventory, const Json& keep, const std::string& owner_uid) {
+  if (!inventory.is_array()) return {};
+  for (size_t i = inventory.size(); i-- > 0;) {
+    const Json& entry = inventory[i];
+    if (std::find(keep.begin(), keep.end(), entry) != keep.end()) continue;
+    auto resource = mapper_.Find(Str(entry, "apiVersion"), Str(entry, "kind"));
+    if (!resource.ok()) {
+      if (resource.error().code == Code::kNotFound) continue;  // the kind itself is gone
+      return resource.error();
+    }
+    auto live = api_.Get(*resource, Str(entry, "namespace"), Str(entry, "name"));
+    if (!live.ok() && live.error().code == Code::kNotFound) continue;
+    if (!live.ok()) return live.error();
+    if (Str(kube::ControllerOf(*live), "uid") != owner_uid) continue;
+    Status s = api_.Delete(*resource, Str(entry, "namespace"), Str(entry, "name"), {.uid = kube::Uid(*live), .resource_version = "", .propagation = "Background"});
+    if (!s.ok() && s.error().code != Code::kNotFound) return s.error().Wrap("deleting " + Describe(*live));
+    Log(Level::kInfo, "object deleted", {{"object", Describe(*live)}});
+  }
+  return {};
+}
+
+}  // namespace fairlead::mesh

@@ -1,0 +1,107 @@
+#include "mesh/readiness.h"
+
+#include <map>
+
+#include "kube/object.h"
+#include "util/strings.h"
+
+namespace fairlead::mesh {
+namespace {
+
+using value::At;
+using value::Int;
+using value::Str;
+
+std::string VersionOf(const Json& pod) { return Str(pod, "metadata", "labels", "app.kubernetes.io/version"); }
+
+std::vector<int64_t> Numbers(const std::string& version) {
+  std::vector<int64_t> out;
+  for (const std::string& part : Split(version, '.')) out.push_back(ParseInt(part.substr(0, part.find('-'))).value_or(0));
+  return out;
+}
+
+bool IsOlder(const std::string& a, const std::string& b) { return Numbers(a) < Numbers(b); }
+
+// Every member that the template sets is in the pod: image, command, environment, annotations. What the API server or the
+// node adds does not matter.
+bool IsOf(const Json& pod, const Json& tmpl) {
+  for (const char* kind : {"labels", "annotations"})
+    for (const auto& [k, v] : At(tmpl, "metadata", kind).items())
+      if (At(pod, "metadata", kind, k.c_str()) != v) return false;
+  const Json& want = At(tmpl, "spec", "containers");
+  const Json& have = At(pod, "spec", "containers");
+  for (size_t i = 0; i < want.size(); ++i)
+    for (const char* member : {"name", "image", "args", "command"})
+      if (At(have, i, member) != At(want[i], member)) return false;
+  return true;
+}
+
+// Why a pod does not become ready, when there is something to say.
+std::optional<FailingNode> WhyFailing(const Json& pod) {
+  for (const Json& c : At(pod, "status", "containerStatuses")) {
+    std::string reason = Str(c, "state", "waiting", "reason"), message = Str(c, "state", "waiting", "message");
+    bool crashed = Int(c, "restartCount") > 0 && !value::Bool(c, "ready");
+    if (reason.empty() && crashed) reason = "ContainerRestarts";
+    if (reason.empty() || reason == "ContainerCreating" || reason == "PodInitializing") {
+      if (!crashed) continue;
+    }
+    if (crashed) {
+      int64_t code = Int(c, "lastState", "terminated", "exitCode");
+      message = "container " + Str(c, "name") + " ended with status " + std::to_string(code) + ", " + std::to_string(Int(c, "restartCount")) + " restarts; see kubectl logs -n " +
+                kube::Namespace(pod) + " " + kube::Name(pod);
+    }
+    return FailingNode{Str(pod, "spec", "nodeName"), kube::Name(pod), reason, message.substr(0, 400)};
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+Rollout ComputeRollout(const Json& applied, const Json& live, const std::vector<const Json*>& pods) {
+  Rollout r;
+  auto unready = [&](const char* reason, const std::string& message) {
+    r.reason = reason;
+    r.message = message;
+    std::vector<std::string> failing;
+    for (const FailingNode& f : r.failing) failing.push_back("node " + f.node + ": pod " + f.pod + ": " + f.reason + (f.message.empty() ? "" : ": " + f.message));
+    if (!failing.empty()) r.message += "; " + Join(failing, "; ");
+    return r;
+  };
+  const Json& tmpl = At(applied.is_null() ? live : applied, "spec", "template");
+  std::map<std::string, bool> serves;   // node -> a ready pod of the applied template
+  std::map<std::string, std::string> oldest;
+  for (const Json* pod : pods) {
+    std::string node = Str(*pod, "spec", "nodeName");
+    bool current = IsOf(*pod, tmpl), ready = kube::IsPodReady(*pod) && !kube::IsDeleting(*pod);
+    if (current && ready) serves[node] = true;
+    if (kube::IsPodReady(*pod)) {
+      std::string v = VersionOf(*pod);
+      if (!oldest.contains(node) || IsOlder(v, oldest[node])) oldest[node] = v;
+    }
+    if (current && !ready && !kube::IsDeleting(*pod))
+      if (auto failing = WhyFailing(*pod)) r.failing.push_back(*failing);
+  }
+  for (const auto& [node, v] : oldest)
+    if (r.running_version.empty() || IsOlder(v, r.running_version)) r.running_version = v;
+  if (live.is_null() && applied.is_null()) return unready("DaemonSetNotReady", "istio-cni-node DaemonSet not found");
+  const Json& s = At(live, "status");
+  r.desired = Int(s, "desiredNumberScheduled");
+  r.updated = static_cast<int64_t>(serves.size());
+  r.ready_nodes = Int(s, "numberReady");
+  bool observed = !applied.is_null() && kube::Generation(live) >= kube::Generation(applied) && Int(s, "observedGeneration") >= kube::Generation(live);
+  r.updating = !observed || r.updated < r.desired || Int(s, "updatedNumberScheduled") < r.desired;
+  // Being replaced is something else than being broken: with an old agent on a node the node is served.
+  if (!observed) return unready("Updating", "the DaemonSet istio-cni-node has not been observed in its new form yet");
+  if (r.desired == 0) return unready("DaemonSetNotReady", "no istio-cni-node pods are currently scheduled");
+  if (r.updating) return unready("Updating", std::to_string(r.updated) + " of " + std::to_string(r.desired) + " nodes are updated" + (r.running_version.empty() ? "" : "; the oldest agent that serves is " + r.running_version));
+  if (Int(s, "numberAvailable") < r.desired || r.ready_nodes < r.desired) return unready("DaemonSetNotReady", "not all istio-cni-node pods are ready");
+  if (Int(s, "numberMisscheduled") > 0) return unready("Updating", "pods on nodes that should have none are still ending");
+  // With surge, the old agent of the last node may still be ending: the update is done when it is gone.
+  for (const Json* pod : pods)
+    if (!IsOf(*pod, tmpl)) return unready("Updating", "the old agent on node " + Str(*pod, "spec", "nodeName") + " is still ending");
+  r.ready = true;
+  r.reason = "Ready";
+  return r;
+}
+
+}  // namespace fairlead::mesh

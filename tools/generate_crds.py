@@ -1,0 +1,145 @@
+#!/usr/bin/env python3
+"""Writes config/crd/*.yaml from the version catalogue and the field lists below. Run it after a change of either."""
+import json, pathlib, re, sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PROFILES = ["ambient", "default", "demo", "empty", "external", "openshift", "openshift-ambient", "preview", "remote", "stable"]
+
+
+def catalogue():
+    text = (ROOT / "config/catalog/versions.yaml").read_text()
+    default = re.search(r"^default: (\S+)", text, re.M).group(1)
+    names, aliases = [], []
+    for minor, versions in re.findall(r'minor: "([\d.]+)".*?versions: \[(.*?)\]', text):
+        known = [v.strip() for v in versions.split(",")]
+        aliases.append(f"v{minor}-latest")
+        names += [aliases[-1]] + ["v" + v for v in reversed(known)]
+    return default, names, aliases
+
+
+S = {"type": "string"}
+B = {"type": "boolean"}
+I = {"type": "integer", "format": "int64"}
+IOS = {"x-kubernetes-int-or-string": True}
+ANY = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+MAP = {"type": "object", "additionalProperties": S}
+STRINGS = {"type": "array", "items": S}
+
+
+def obj(**properties):
+    return {"type": "object", "properties": properties}
+
+
+def enum(*values):
+    return {"type": "string", "enum": list(values)}
+
+
+PULL = enum("Always", "Never", "IfNotPresent")
+RESOURCES = obj(limits={"type": "object", "additionalProperties": IOS}, requests={"type": "object", "additionalProperties": IOS})
+LABEL_SELECTOR = obj(matchLabels=MAP, matchExpressions={"type": "array", "items": dict(obj(key=S, operator=S, values=STRINGS), required=["key", "operator"])})
+
+CNI = obj(
+    affinity=ANY,
+    ambient=obj(configDir=S, dnsCapture=B, enableAmbientDetectionRetry=B, enabled=B, ipv6=B, reconcileIptablesOnStartup=B, shareHostNetworkNamespace=B,
+                enablementSelectors={"type": "array", "items": obj(podSelector=LABEL_SELECTOR, namespaceSelector=LABEL_SELECTOR)}),
+    chained=B, cniBinDir=S, cniConfDir=S, cniConfFileName=S, cniNetnsDir=S, daemonSetLabels=MAP, env=MAP, excludeNamespaces=STRINGS, hub=S, image=S,
+    istioOwnedCNIConfig=B, istioOwnedCNIConfigFileName=S, logging=obj(level=S), podAnnotations=MAP, podLabels=MAP, privileged=B, provider=S,
+    psp_cluster_role=S, pullPolicy=PULL,
+    repair=obj(brokenPodLabelKey=S, brokenPodLabelValue=S, createEvents=S, deletePods=B, enabled=B, hub=S, image=S, initContainerName=S, labelPods=B,
+               repairPods=B, tag=IOS),
+    resource_quotas=obj(enabled=B, pods=I), resourceQuotas=obj(enabled=B, pods=I), resources=RESOURCES, rollingMaxUnavailable=IOS, rollingMaxSurge=IOS,
+    updateStrategy=ANY, tolerations={"type": "array", "items": obj(key=S, operator=S, value=S, effect=S, tolerationSeconds=I)},
+    terminationGracePeriodSeconds=dict(I, minimum=0), seLinuxOptions=ANY, revision=S,
+    seccompProfile=dict(obj(type=enum("RuntimeDefault", "Unconfined", "Localhost"), localhostProfile=S), required=["type"]),
+    tag=IOS, useAppArmorAnnotation=B, variant=S)
+GLOBAL = obj(defaultResources=RESOURCES, hub=S, imagePullPolicy=PULL, imagePullSecrets=STRINGS, logAsJson=B, logging=obj(level=S), nativeNftables=B,
+             platform=S, tag=IOS, variant=S)
+
+CONDITIONS = {"type": "array", "description": "The observations that status.state sums up. Each says which generation it is about.",
+              "items": dict(obj(type=S, status=enum("True", "False", "Unknown"), reason=S, message=S, lastTransitionTime={"type": "string", "format": "date-time"},
+                                observedGeneration=I))}
+
+
+def crd(kind, plural, spec, status, columns, root_rules=None, short=None, spec_default=None):
+    schema = obj(spec=spec, status=status)
+    if spec_default:
+        schema["properties"]["spec"] = dict(spec, default=spec_default)
+    if root_rules:
+        schema["x-kubernetes-validations"] = root_rules
+    names = {"kind": kind, "listKind": kind + "List", "plural": plural, "singular": kind.lower(), "categories": ["istio-io"]}
+    if short:
+        names["shortNames"] = short
+    return {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": plural + ".sailoperator.io"},
+            "spec": {"group": "sailoperator.io", "scope": "Cluster", "names": names,
+                     "versions": [{"name": "v1", "served": True, "storage": True, "subresources": {"status": {}},
+                                   "additionalPrinterColumns": columns, "schema": {"openAPIV3Schema": schema}}]}}
+
+
+def column(name, path, description, kind="string"):
+    return {"name": name, "type": kind, "jsonPath": path, "description": description}
+
+
+AGE = column("Age", ".metadata.creationTimestamp", "The age of the object", "date")
+READY = column("Ready", '.status.conditions[?(@.type=="Ready")].status', "Whether everything runs as it should.")
+STATUS = column("Status", ".status.state", "The current state of this object.")
+VERSION = column("Version", ".spec.version", "The version that is wanted.")
+IMMUTABLE = [{"rule": "self == oldSelf", "message": "Value is immutable"}]
+NAME_DEFAULT = [{"rule": "self.metadata.name == 'default'", "message": "metadata.name must be 'default'"}]
+
+
+def main():
+    default, names, aliases = catalogue()
+    version = {"type": "string", "enum": names, "default": default, "description": "The Istio version. An alias such as v1.28-latest means the newest of its line."}
+    profile = dict(enum(*PROFILES), description="The built-in set of values to start from.")
+    istiocni = crd(
+        "IstioCNI", "istiocnis",
+        dict(obj(version=version, profile=profile,
+                 namespace=dict(S, default="istio-cni", description="Where the node agents run. It must exist.", **{"x-kubernetes-validations": IMMUTABLE}),
+                 values=dict(obj(cni=CNI, **{"global": GLOBAL}), description="Values of the istio-cni chart.")), required=["version", "namespace"]),
+        obj(observedGeneration=I, conditions=CONDITIONS, state=dict(S, description="The reason of the first condition that is not True, else Healthy."),
+            runningVersion=dict(S, description="The oldest version that an agent runs; spec.version once the update is done."),
+            rollout=dict(obj(desired=I, updated=I, ready=I, failing={"type": "array", "items": obj(node=S, pod=S, reason=S, message=S)}),
+                         description="How far the nodes are."),
+            controlPlanes={"type": "array", "description": "The control planes that use this CNI, and whether the versions fit.",
+                           "items": obj(kind=S, name=S, version=S, allowed=B, message=S)},
+            inventory={"type": "array", "description": "The objects that this resource made.", "items": obj(apiVersion=S, kind=S, namespace=S, name=S)}),
+        [column("Namespace", ".spec.namespace", "The namespace of the node agents."), column("Profile", ".spec.profile", "The profile of values."), READY, STATUS, VERSION, AGE],
+        NAME_DEFAULT, spec_default={"version": default, "namespace": "istio-cni"})
+    values = dict(ANY)
+    istio_ns = {"rule": "!has(self.values) || !has(self.values.global) || !has(self.values.global.istioNamespace) || self.values.global.istioNamespace == self.__namespace__",
+                "message": "spec.values.global.istioNamespace must match spec.namespace"}
+    istio = crd(
+        "Istio", "istios",
+        dict(obj(version=version, profile=profile, values=values,
+                 namespace=dict(S, default="istio-system", **{"x-kubernetes-validations": IMMUTABLE}),
+                 updateStrategy=dict(obj(type=dict(enum("InPlace", "RevisionBased"), default="InPlace"), inactiveRevisionDeletionGracePeriodSeconds=dict(I, minimum=0),
+                                         updateWorkloads=B), default={"type": "InPlace"})),
+             required=["version", "namespace"], **{"x-kubernetes-validations": [istio_ns]}),
+        obj(observedGeneration=I, conditions=CONDITIONS, state=S, activeRevisionName=S, revisions=obj(total=I, ready=I, inUse=I)),
+        [column("Namespace", ".spec.namespace", "The namespace of the control plane."), column("Profile", ".spec.profile", "The profile of values."),
+         column("Revisions", ".status.revisions.total", "Revisions of this control plane."), column("Ready", ".status.revisions.ready", "Revisions that are ready."),
+         column("In use", ".status.revisions.inUse", "Revisions that workloads use."), column("Active Revision", ".status.activeRevisionName", "The active revision."),
+         STATUS, VERSION, AGE], spec_default={"version": default, "namespace": "istio-system", "updateStrategy": {"type": "InPlace"}})
+    revision_version = {"type": "string", "enum": [n for n in names if n not in aliases]}
+    revision = crd(
+        "IstioRevision", "istiorevisions",
+        dict(obj(version=revision_version, namespace=dict(S, **{"x-kubernetes-validations": IMMUTABLE}), values=values), required=["version", "namespace"]),
+        obj(observedGeneration=I, conditions=CONDITIONS, state=S),
+        [column("Namespace", ".spec.namespace", "The namespace of the control plane."), column("Profile", ".spec.values.profile", "The profile of values."), READY, STATUS,
+         column("In use", '.status.conditions[?(@.type=="InUse")].status', "Whether workloads use it."), VERSION, AGE], short=["istiorev"])
+    out = ROOT / "config/crd"
+    stale = []
+    for c in (istiocni, istio, revision):
+        path = out / f"sailoperator.io_{c['spec']['names']['plural']}.yaml"
+        text = "# Written by tools/generate_crds.py. YAML that is JSON: one parser less to disagree with.\n" + json.dumps(c, indent=1) + "\n"
+        if "--check" in sys.argv:
+            if not path.exists() or path.read_text() != text:
+                stale.append(path.name)
+        else:
+            path.write_text(text)
+    if stale:
+        sys.exit("out of date, run tools/generate_crds.py: " + ", ".join(stale))
+
+
+if __name__ == "__main__":
+    main()
