@@ -61,3 +61,5 @@ fairlead_program(NAME mesh-sample SOURCES mesh_sample.cc DEPS http signals)
 lab_image(mesh-sample dev mesh-sample /opt/fairlead/bin/mesh-sample mesh-sample)
 # An agent that ends at once: what a bad build of a version looks like.
 lab_image(install-cni 1.28.7 "install-cni" /opt/fairlead/bin/unused mesh-sample)
+fairlead_program(NAME fairlead SOURCES fairlead.cc DEPS kube)
+target_sources(fairlead PRIVATE ${own_version})

@@ -172,6 +172,9 @@ int RunClient(const std::string& list, const std::stop_token& stop) {
     to.sin_family = AF_INET;
     to.sin_port = htons(static_cast<uint16_t>(ParseInt(target.substr(target.find(':') + 1)).value_or(0)));
     inet_pton(AF_INET, target.substr(0, target.find(':')).c_str(), &to.sin_addr);
+    // The application may start before its proxy listens; counting begins with the first answer.
+    for (Stats warm_up; SleepFor(Millis(20), stop);)
+      if (UniqueFd fd = Connect(to, nullptr); fd.valid() && Ping(fd.get(), warm_up)) break;
     threads.emplace_back([&s, to, stop] {  // the long connection
       UniqueFd fd = Connect(to, nullptr);
       while (SleepFor(Millis(50), stop)) {

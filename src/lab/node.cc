@@ -97,6 +97,7 @@ void Node::Stop() {
     std::lock_guard lock(mutex_);
     workers.swap(workers_);
   }
+  for (auto& [uid, worker] : workers) worker->RequestStop();
   workers.clear();
   keep_alive_.reset();
   if (pid_ > 0) {

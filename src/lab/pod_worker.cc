@@ -125,10 +125,11 @@ void PodWorker::Run(const std::stop_token& stop) {
       SleepFor(Millis(20), stop);
     }
   }
-  int64_t grace = stop.stop_requested() ? 2 : std::max<int64_t>(Int(Pod(), "metadata", "deletionGracePeriodSeconds"), 0);
+  int64_t grace = stop.stop_requested() ? 0 : std::max<int64_t>(Int(Pod(), "metadata", "deletionGracePeriodSeconds"), 0);
   KillContainers(grace);
+  if (stop.stop_requested()) return;  // the lab ends, and the kernel takes the namespaces away with it
   TearDown();
-  if (!gone_ && !stop.stop_requested())
+  if (!gone_)
     (void)node_.api_.Delete(kube::kPods, ns_, name_, {.uid = uid_, .resource_version = "", .propagation = "", .grace_seconds = 0}).ok();
   done_ = true;
 }

@@ -28,6 +28,7 @@ class PodWorker {
   ~PodWorker();
   void Observe(ObjectPtr pod);     // the object changed, or is gone (null)
   bool done() const { return done_; }
+  void RequestStop() { thread_.request_stop(); }
   Status Signal(const std::string& container, int signal);
   std::string netns_path() const { return netns_path_; }
 

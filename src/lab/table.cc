@@ -122,6 +122,7 @@ Json Cell(const Column& c, const Json& o) {
   if (c.type == "date") return Age(value::AsString(v));
   if (c.type == "integer") return v.is_number() ? v : Json(0);
   if (c.type == "string" && !v.is_null() && !v.is_string()) return value::Dump(v);
+  if (v.is_null() && c.priority > 0) return "<none>";  // what the built-in printers show; CRDs have no such columns here
   return v;
 }
 

@@ -68,8 +68,7 @@ class Cluster:
         return json.loads(self.kubectl("get", *args, "-o", "json"))
 
     def apply(self, *objects):
-        text = "\n---\n".join(o if isinstance(o, str) else json.dumps(o) for o in objects)
-        return self.kubectl("apply", "-f", "-", input=text)
+        return self.kubectl("apply", "-f", "-", input="".join("---\n" + json.dumps(o) + "\n" for o in objects))
 
     # -- what only the lab can tell or do
 

@@ -100,10 +100,10 @@ class Update:
         c.wait_until(lambda: all(pod_ready(p) for p in c.get("pods", "-n", "load")["items"]), 60, "every pod of the load is ready")
         time.sleep(1.2)
         after = client_counts(c)
-        self.figures = self.measure(before, after, waited, start_wall, wait_wall, nodes_seen, at_return, old_pods)
+        self.figures = self.measure(before, after, waited, start_wall, wait_wall, at_return, old_pods)
         return self.figures
 
-    def measure(self, before, after, waited, start_wall, wait_wall, nodes_seen, at_return, old_pods):
+    def measure(self, before, after, waited, start_wall, wait_wall, at_return, old_pods):
         c = self.c
         records = {r["uid"]: r for r in c.records()}
         load = [r for r in records.values() if r["namespace"] == "load"]
@@ -113,6 +113,7 @@ class Update:
         outside = [r for r in load if r not in in_window]
         starts = lambda rows: max([(r["readyMs"] - r["seenMs"]) / 1000 for r in rows if r["readyMs"]], default=0.0)
         events = c.events("load") + c.events("mesh")
+        agents = [r["readyMs"] for r in records.values() if r["namespace"] == "istio-cni" and r["readyMs"] >= start_wall * 1000]
         return {
             "pods created under load": len(load),
             "of them in the update window": len(in_window),
@@ -127,7 +128,7 @@ class Update:
             "slowest pod start in the window (s)": round(starts(in_window), 2),
             "slowest pod start outside it (s)": round(starts(outside), 2),
             "kubectl wait returned after (s)": round(waited, 2),
-            "last node updated after (s)": round(max(nodes_seen.values(), default=-1), 2),
+            "last new agent ready after (s)": round(max(agents, default=0) / 1000 - start_wall, 2),
             "nodes on the old version when wait returned": sum(1 for v in at_return.values() if v != self.to[1:]) + len(old_pods) + (3 - len(at_return)),
         }
 

@@ -1,0 +1,86 @@
+#!/usr/bin/env python3
+"""Runs the test binaries and the end-to-end tests, and sums up: how many ran, failed, were skipped, and why.
+
+    tests/run.py [unit] [netns] [e2e]     all of them by default
+"""
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BUILD = pathlib.Path(os.environ.get("FAIRLEAD_BUILD", ROOT / "build/release"))
+sys.path.insert(0, str(ROOT / "tests/e2e"))
+
+
+class Sum:
+    def __init__(self):
+        self.passed, self.failed, self.skipped = 0, [], []
+
+
+def run_binary(path, total):
+    """A GoogleTest binary: its own counts, and the reasons of its skips."""
+    started = time.monotonic()
+    done = subprocess.run([str(path)], cwd=ROOT, text=True, capture_output=True, timeout=600)
+    out = done.stdout + done.stderr
+    passed = len(re.findall(r"^\[       OK \]", out, re.M))
+    failed = sorted(set(re.findall(r"^\[  FAILED  \] (\S+?)(?: \(|,|$)", out, re.M)))
+    failed = [f for f in failed if "." in f]
+    for name in sorted(set(re.findall(r"^\[  SKIPPED \] (\S+?) \(", out, re.M))):
+        reason = re.search(r"([^\n]*)\n\[  SKIPPED \] " + re.escape(name), out)
+        total.skipped.append(f"{path.name}: {name}: {reason.group(1).strip() if reason else ''}")
+    if done.returncode != 0 and not failed:
+        failed = [f"ended with status {done.returncode}"]
+    total.passed += passed
+    total.failed += [f"{path.name}: {f}" for f in failed]
+    print(f"  {path.name:<20} {passed:>4} passed {len(failed):>3} failed   {time.monotonic() - started:5.1f} s", flush=True)
+    if failed:
+        print(out[-6000:])
+
+
+def run_python(pattern, total):
+    """unittest cases of tests/e2e."""
+    class Result(unittest.TextTestResult):
+        def startTest(self, test):
+            super().startTest(test)
+            self.started = time.monotonic()
+
+        def stopTest(self, test):
+            print(f"    {time.monotonic() - self.started:5.1f} s  {test.id()}", flush=True)
+            super().stopTest(test)
+
+    suite = unittest.defaultTestLoader.discover(str(ROOT / "tests/e2e"), pattern=pattern)
+    result = unittest.TextTestRunner(stream=sys.stdout, verbosity=0, resultclass=Result).run(suite)
+    bad = result.failures + result.errors
+    total.failed += [t.id() for t, _ in bad]
+    total.skipped += [f"{t.id()}: {why}" for t, why in result.skipped]
+    total.passed += result.testsRun - len(bad) - len(result.skipped)
+
+
+def main():
+    wanted = sys.argv[1:] or ["unit", "netns", "e2e"]
+    total = Sum()
+    if "unit" in wanted or "netns" in wanted:
+        print("Unit and namespace tests", flush=True)
+        for path in sorted(BUILD.glob("*_test")):
+            if os.access(path, os.X_OK):
+                run_binary(path, total)
+    if "unit" in wanted:
+        print("Checks of the tree", flush=True)
+        run_python("check_*.py", total)
+    if "e2e" in wanted:
+        print("End-to-end tests on the lab", flush=True)
+        run_python(os.environ.get("FAIRLEAD_E2E", "test_*.py"), total)
+    for line in total.skipped:
+        print("skipped: " + line)
+    for line in total.failed:
+        print("FAILED: " + line)
+    print(f"{total.passed} passed, {len(total.failed)} failed, {len(total.skipped)} skipped")
+    sys.exit(1 if total.failed or not total.passed else 0)
+
+
+if __name__ == "__main__":
+    main()
