@@ -3,17 +3,21 @@ include(cmake/Embed.cmake)
 fairlead_embed(NAME lab_types DIR config/lab)
 
 fairlead_module(NAME util LAYER 0
-  SOURCES clock.cc fd.cc file.cc log.cc result.cc strings.cc subprocess.cc unix_socket.cc)
+  SOURCES clock.cc fd.cc file.cc log.cc result.cc strings.cc subprocess.cc unix_socket.cc
+  TESTS util_test.cc)
 fairlead_module(NAME value LAYER 1 DEPS util LIBS OpenSSL::Crypto PkgConfig::YAMLCPP
-  SOURCES json.cc jsonpath.cc merge.cc yaml.cc)
+  SOURCES json.cc jsonpath.cc merge.cc yaml.cc
+  TESTS value_test.cc)
 fairlead_module(NAME http LAYER 1 DEPS util LIBS OpenSSL::SSL OpenSSL::Crypto CURL::libcurl
-  SOURCES certificates.cc client.cc message.cc server.cc)
+  SOURCES certificates.cc client.cc message.cc server.cc
+  TESTS http_test.cc)
 fairlead_module(NAME kernel LAYER 1 DEPS util LIBS PkgConfig::NFTABLES
   SOURCES netns.cc nft.cc)
 fairlead_module(NAME kube LAYER 2 DEPS util value http
   SOURCES client.cc config.cc informer.cc mapper.cc object.cc reflector.cc)
 fairlead_module(NAME gotmpl LAYER 2 DEPS util value http
-  SOURCES builtins.cc engine.cc lexer.cc parser.cc sprig_collections.cc sprig_defaults.cc sprig_strings.cc value.cc)
+  SOURCES builtins.cc engine.cc lexer.cc parser.cc sprig_collections.cc sprig_defaults.cc sprig_strings.cc value.cc
+  TESTS gotmpl_test.cc)
 fairlead_module(NAME chart LAYER 3 DEPS util value gotmpl
   SOURCES load.cc render.cc)
 fairlead_module(NAME redirect LAYER 2 DEPS util value kernel

@@ -12,6 +12,8 @@ bool IsBlank(const Nodes& nodes) {
   return true;
 }
 
+constexpr int64_t kMaxIterations = 1000000;
+
 enum class Flow { kNormal, kBreak, kContinue };
 
 }  // namespace
@@ -87,6 +89,7 @@ class Executor {
       for (const auto& [k, v] : **m) items.emplace_back(Value(k), v);
     } else if (auto i = over.as_int()) {
       if (n.pipe->variables.size() > 1) return At(n.pipe->line, n.pipe->column, n.pipe->text, "can't use " + Print(over) + " to iterate over more than one variable");
+      if (*i > kMaxIterations) return At(n.pipe->line, n.pipe->column, n.pipe->text, "range over " + Print(over) + " exceeds " + std::to_string(kMaxIterations) + " iterations");
       for (int64_t k = 0; k < *i; ++k) items.emplace_back(Value(k), Value(k));
     } else if (!over.is_nil()) {
       return At(n.pipe->line, n.pipe->column, n.pipe->text, "range can't iterate over " + Print(over));
