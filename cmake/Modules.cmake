@@ -14,20 +14,25 @@ fairlead_module(NAME http LAYER 1 DEPS util LIBS OpenSSL::SSL OpenSSL::Crypto CU
 fairlead_module(NAME kernel LAYER 1 DEPS util LIBS PkgConfig::NFTABLES
   SOURCES netns.cc nft.cc)
 fairlead_module(NAME kube LAYER 2 DEPS util value http
-  SOURCES client.cc config.cc informer.cc mapper.cc object.cc reflector.cc)
+  SOURCES client.cc config.cc informer.cc mapper.cc object.cc reflector.cc
+  TESTS kube_test.cc)
 fairlead_module(NAME gotmpl LAYER 2 DEPS util value http
   SOURCES builtins.cc engine.cc lexer.cc parser.cc sprig_collections.cc sprig_defaults.cc sprig_strings.cc value.cc
   TESTS gotmpl_test.cc)
 fairlead_module(NAME chart LAYER 3 DEPS util value gotmpl
   SOURCES load.cc render.cc)
 fairlead_module(NAME redirect LAYER 2 DEPS util value kernel
-  SOURCES program.cc sidecar_config.cc sidecar_nft.cc)
+  SOURCES program.cc sidecar_config.cc sidecar_nft.cc
+  TESTS redirect_test.cc)
 fairlead_module(NAME controller LAYER 3 DEPS util value http kube LIBS PkgConfig::PROMETHEUS
-  SOURCES controller.cc events.cc health.cc leader_election.cc metrics.cc work_queue.cc)
+  SOURCES controller.cc events.cc health.cc leader_election.cc metrics.cc work_queue.cc
+  TESTS controller_test.cc)
 fairlead_module(NAME cni LAYER 3 DEPS util
-  SOURCES plugin.cc protocol.cc)
+  SOURCES plugin.cc protocol.cc
+  TESTS cni_test.cc)
 fairlead_module(NAME agent LAYER 4 DEPS util value http kernel kube redirect controller cni
-  SOURCES agent.cc config.cc conflist.cc enroller.cc handover.cc installer.cc journal.cc pods.cc)
+  SOURCES agent.cc config.cc conflist.cc enroller.cc handover.cc installer.cc journal.cc pods.cc
+  TESTS agent_test.cc)
 fairlead_module(NAME lab LAYER 4 DEPS util value http kernel kube controller LIBS fl_embedded_lab_types
   SOURCES api_server.cc auth.cc cel.cc cni_chain.cc controllers.cc daemonset.cc discovery.cc fabric.cc fields.cc images.cc lab.cc launcher.cc local_api.cc node.cc pod_worker.cc registry.cc rest.cc schema.cc status.cc store.cc table.cc)
 fairlead_module(NAME mesh LAYER 4 DEPS util value kube chart controller

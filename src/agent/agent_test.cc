@@ -1,0 +1,284 @@
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "agent/conflist.h"
+#include "agent/enroller.h"
+#include "agent/handover.h"
+#include "agent/installer.h"
+#include "http/client.h"
+#include "util/file.h"
+#include "util/strings.h"
+
+namespace fairlead::agent {
+namespace {
+
+class Dir {
+ public:
+  Dir() { std::filesystem::create_directories(path); }
+  ~Dir() { std::filesystem::remove_all(path); }
+  std::string operator/(const std::string& n) const { return path + "/" + n; }
+  std::string path = "/tmp/fairlead-agent-" + RandomHex(8);
+};
+
+TEST(Conflist, InsertsReplacesAndRemovesOurPluginOnly) {
+  std::string list = R"({"name":"k8s","cniVersion":"1.0.0","x-own":1,"plugins":[{"type":"bridge"},{"type":"istio-cni","old":1},{"type":"portmap"}]})";
+  Json j = Json::parse(*InsertPlugin(list, {.log_level = "info", .run_dir = "/r", .pod_namespace = "istio-cni", .exclude_namespaces = {"kube-system"}}));
+  ASSERT_EQ(j["plugins"].size(), 3u);
+  EXPECT_EQ(j["plugins"][2]["type"], "istio-cni");
+  EXPECT_FALSE(j["plugins"][2].contains("old"));
+  EXPECT_EQ(j["x-own"], 1) << "what others wrote stays";
+  Json without = Json::parse(**RemovePlugin(j.dump()));
+  EXPECT_EQ(without["plugins"].size(), 2u);
+  EXPECT_FALSE(RemovePlugin(without.dump())->has_value());
+  Json from_conf = Json::parse(*InsertPlugin(R"({"name":"a","type":"bridge","cniVersion":"0.4.0"})", {}));
+  EXPECT_EQ(from_conf["plugins"][0]["type"], "bridge");
+  EXPECT_EQ(from_conf["cniVersion"], "0.4.0");
+  for (const char* bad : {"", "[]", "{}", "{\"plugins\":{}}", "{\"plugins\":[1]}", "{\"plugins\":["}) EXPECT_FALSE(InsertPlugin(bad, {}).ok()) << bad;
+}
+
+class Node : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    for (const char* d : {"net.d", "bin", "run", "netns"}) std::filesystem::create_directories(dir / d);
+    config.version = "1.28.6";
+    config.net_dir = dir / "net.d";
+    config.bin_dir = dir / "bin";
+    config.plugin_source = dir / "source";
+    config.run_dir = dir / "run";
+    config.node_name = "n";
+    (void)WriteFileAtomic(config.plugin_source, "plugin-1", 0755).ok();
+  }
+  void Conflist(const std::string& name, const std::string& text) { (void)WriteFileAtomic(config.net_dir + "/" + name, text, 0600).ok(); }
+  Json Installed(const std::string& name) { return Json::parse(ReadFile(config.net_dir + "/" + name).value_or("null")); }
+  Dir dir;
+  Config config;
+  controller::Metrics metrics;
+};
+
+TEST_F(Node, InstallsOnceRepairsAndUninstalls) {
+  Installer installer(config, metrics);
+  EXPECT_EQ(installer.Install().error().code, Code::kNotFound) << "no primary CNI yet";
+  EXPECT_TRUE(FileExists(config.bin_dir + "/istio-cni")) << "the binary is there before anything names it";
+  Conflist("05-broken.conflist", "{");
+  Conflist("10-main.conflist", R"({"name":"m","cniVersion":"1.0.0","plugins":[{"type":"bridge"}]})");
+  ASSERT_TRUE(installer.Install().ok());
+  EXPECT_EQ(Installed("10-main.conflist")["plugins"][1]["type"], "istio-cni");
+  EXPECT_EQ(*ReadFile(config.net_dir + "/05-broken.conflist"), "{");
+  auto before = std::filesystem::last_write_time(config.net_dir + "/10-main.conflist");
+  ASSERT_TRUE(installer.Install().ok());
+  EXPECT_EQ(std::filesystem::last_write_time(config.net_dir + "/10-main.conflist"), before) << "nothing changed, nothing written";
+  // Another CNI rewrites its file, somebody removes the binary, a new version comes.
+  Conflist("10-main.conflist", R"({"name":"m","cniVersion":"1.0.0","plugins":[{"type":"bridge","mtu":1400}]})");
+  std::filesystem::remove(config.bin_dir + "/istio-cni");
+  (void)WriteFileAtomic(config.plugin_source, "plugin-2", 0755).ok();
+  ASSERT_TRUE(installer.Install().ok());
+  EXPECT_EQ(Installed("10-main.conflist")["plugins"].size(), 2u);
+  EXPECT_EQ(Installed("10-main.conflist")["plugins"][0]["mtu"], 1400);
+  EXPECT_EQ(*ReadFile(config.bin_dir + "/istio-cni"), "plugin-2");
+  ASSERT_TRUE(installer.Uninstall().ok());
+  EXPECT_EQ(Installed("10-main.conflist")["plugins"].size(), 1u);
+  EXPECT_FALSE(FileExists(config.bin_dir + "/istio-cni"));
+}
+
+TEST_F(Node, KeepsWatchAndRepairsAtOnce) {
+  Conflist("10-main.conflist", R"({"name":"m","cniVersion":"1.0.0","plugins":[{"type":"bridge"}]})");
+  Installer installer(config, metrics);
+  std::atomic<bool> ready{false};
+  std::jthread keeper([&](std::stop_token s) { installer.Keep([&](const std::string& p) { ready = p.empty(); }, s); });
+  auto within = [&](auto check) {
+    for (auto until = SteadyNow() + std::chrono::seconds(5); SteadyNow() < until; std::this_thread::sleep_for(Millis(5)))
+      if (check()) return true;
+    return false;
+  };
+  EXPECT_TRUE(within([&] { return ready.load(); }));
+  std::this_thread::sleep_for(Millis(50));
+  std::filesystem::remove(config.bin_dir + "/istio-cni");
+  EXPECT_TRUE(within([&] { return FileExists(config.bin_dir + "/istio-cni"); }));
+}
+
+TEST_F(Node, ReadsItsSettingsAsIstioCniDoes) {
+  auto c = LoadConfig({"--log_output_level=default:debug", "--health-port=1"}, {{"NODE_NAME", "n1"}, {"EXCLUDE_NAMESPACES", "a, b"}, {"CHAINED_CNI_PLUGIN", "false"}});
+  ASSERT_TRUE(c.ok()) << c.error().message;
+  EXPECT_EQ(c->exclude_namespaces.size(), 2u);
+  EXPECT_FALSE(c->chained);
+  EXPECT_EQ(c->log_level, Level::kDebug);
+  EXPECT_FALSE(LoadConfig({}, {}).ok()) << "no node name";
+  EXPECT_NE(LoadConfig({"--nonsense"}, {{"NODE_NAME", "n"}}).error().message.find("--nonsense"), std::string::npos);
+  EXPECT_NE(LoadConfig({}, {{"NODE_NAME", "n"}, {"AMBIENT_ENABLED", "true"}}).error().message.find("ambient"), std::string::npos);
+}
+
+TEST_F(Node, JournalSurvivesARestartAndSetsAsideWhatItCannotRead) {
+  std::string path = dir / "run/journal";
+  JournalEntry e{"c1", "u1", "ns", "pod", "/var/run/netns/x", {1, 2}, {}, "1.28.5"};
+  e.config.exclude_inbound_ports = {80, 15020};
+  {
+    Journal j(path);
+    ASSERT_TRUE(j.Load(dir / "netns").ok());
+    ASSERT_TRUE(j.Put(e, nullptr).ok());
+    e.container_id = "c2";
+    ASSERT_TRUE(j.Put(e, nullptr).ok());
+    ASSERT_TRUE(j.Erase("c2").ok());
+  }
+  (void)WriteFileAtomic(path + "/torn.json", "{\"version\":1", 0600).ok();
+  (void)WriteFileAtomic(path + "/future.json", "{\"version\":99}", 0600).ok();
+  Journal again(path);
+  ASSERT_TRUE(again.Load(dir / "netns").ok());
+  ASSERT_EQ(again.List().size(), 1u);
+  EXPECT_EQ(again.Find("c1")->entry.config.exclude_inbound_ports, (std::vector<uint16_t>{80, 15020}));
+  EXPECT_FALSE(again.Find("c1")->netns);
+  EXPECT_TRUE(FileExists(path + "/torn.json.bad"));
+}
+
+// An agent's serving half: a socket, a server that answers with its name, and the handover.
+struct Agent {
+  Agent(const std::string& run, std::string n) : name(std::move(n)), journal(run + "/journal-" + name), server({}, [this](http::Request&, http::ResponseWriter& w) { w.Send(200, "text/plain", name); }), run_dir(run) {
+    (void)journal.Load("/none").ok();
+  }
+  void Serve(UniqueFd listener) {
+    copy = std::move(*listener.Duplicate());
+    (void)server.AddListener(std::move(listener)).ok();
+    handover = std::make_unique<HandoverServer>(run_dir, name, journal, copy.get(), server);
+    ASSERT_TRUE(handover->Start().ok());
+  }
+  std::string name;
+  Journal journal;
+  http::Server server;
+  std::string run_dir;
+  UniqueFd copy;
+  std::unique_ptr<HandoverServer> handover;
+};
+
+class Handover : public Node {
+ protected:
+  void SetUp() override {
+    if (::geteuid() != 0) GTEST_SKIP() << "the handover is between processes of root";
+    Node::SetUp();
+  }
+  // Who answers now; the socket must never be closed to anybody.
+  std::string Ask() {
+    http::Client client({.base_url = "http://agent", .unix_path = config.run_dir + "/pluginevent.sock"});
+    auto r = client.Do({.target = "/", .timeout = Millis(5000)});
+    return r.ok() ? r->body : "error: " + r.error().message;
+  }
+  bool Within(const std::function<bool()>& check) {
+    for (auto until = SteadyNow() + std::chrono::seconds(5); SteadyNow() < until; std::this_thread::sleep_for(Millis(5)))
+      if (check()) return true;
+    return false;
+  }
+};
+
+TEST_F(Handover, PassesSocketAndJournalWithoutARefusedConnection) {
+  Agent old_agent(config.run_dir, "old"), new_agent(config.run_dir, "new");
+  old_agent.Serve(std::move(*ListenUnix(config.run_dir + "/pluginevent.sock", SocketKind::kStream, 0600)));
+  auto netns = kernel::CreateNetns();
+  JournalEntry entry{"c1", "u1", "ns", "pod", "/var/run/netns/x", *kernel::IdentifyNetns(netns->get()), {}, "old"};
+  ASSERT_TRUE(old_agent.journal.Put(entry, std::make_shared<UniqueFd>(std::move(*netns))).ok());
+  std::atomic<bool> over{false};
+  std::atomic<int> asked{0}, errors{0};
+  std::jthread traffic([&] {
+    while (!over) {
+      ++asked;
+      if (Ask().starts_with("error")) ++errors;
+    }
+  });
+  EXPECT_EQ(Ask(), "old");
+  auto client = HandoverClient::Begin(config.run_dir, "new", new_agent.journal);
+  ASSERT_TRUE(client.ok()) << client.error().message;
+  EXPECT_EQ((*client)->old_version(), "old");
+  EXPECT_EQ(Ask(), "old") << "the old one serves until the new one takes";
+  ASSERT_EQ(new_agent.journal.List().size(), 1u);
+  EXPECT_EQ(*kernel::IdentifyNetns(new_agent.journal.Find("c1")->netns->get()), entry.netns) << "the namespace crossed";
+  UniqueFd listener = (*client)->TakeListener();
+  ASSERT_TRUE((*client)->Take().ok());
+  std::this_thread::sleep_for(Millis(30));  // connections wait in the queue meanwhile
+  new_agent.Serve(std::move(listener));
+  EXPECT_EQ(Ask(), "new");
+  old_agent.handover->Stop();
+  old_agent.server.Stop();
+  EXPECT_EQ(Ask(), "new");
+  over = true;
+  traffic.join();
+  EXPECT_EQ(errors, 0) << "of " << asked;
+}
+
+TEST_F(Handover, TheOldAgentGoesOnWhenTheNewOneDies) {
+  Agent old_agent(config.run_dir, "old"), new_agent(config.run_dir, "new");
+  old_agent.Serve(std::move(*ListenUnix(config.run_dir + "/pluginevent.sock", SocketKind::kStream, 0600)));
+  {
+    auto client = HandoverClient::Begin(config.run_dir, "new", new_agent.journal);
+    ASSERT_TRUE(client.ok());
+  }  // dies before it takes
+  EXPECT_EQ(Ask(), "old");
+  {
+    Result<std::unique_ptr<HandoverClient>> client = MakeError(Code::kUnavailable, "");
+    ASSERT_TRUE(Within([&] { return (client = HandoverClient::Begin(config.run_dir, "new", new_agent.journal)).ok(); }));
+    ASSERT_TRUE((*client)->Take().ok());
+    EXPECT_TRUE(old_agent.handover->handed_over());
+  }  // dies after it took
+  EXPECT_EQ(Ask(), "old");
+  EXPECT_TRUE(Within([&] { return HandoverClient::Begin(config.run_dir, "third", new_agent.journal).ok(); })) << "and hands over again";
+}
+
+TEST_F(Handover, RefusesAnotherProtocol) {
+  Agent old_agent(config.run_dir, "old");
+  old_agent.Serve(std::move(*ListenUnix(config.run_dir + "/pluginevent.sock", SocketKind::kStream, 0600)));
+  for (std::string bad : {std::string("{\"hello\":{\"protocol\":7}}"), std::string("garbage"), std::string("{}"), std::string(300000, 'x')}) {
+    auto c = ConnectUnix(config.run_dir + "/handover.sock", SocketKind::kSeqPacket);
+    ASSERT_TRUE(c.ok());
+    (void)SendWithFds(c->get(), bad, {}).ok();
+    c->reset();
+  }
+  EXPECT_EQ(Ask(), "old");
+  Journal journal(dir / "run/j2");
+  EXPECT_TRUE(Within([&] { return HandoverClient::Begin(config.run_dir, "new", journal).ok(); }));
+}
+
+// Pods as a table.
+class FixedPods : public Pods {
+ public:
+  Result<kube::ObjectPtr> Find(const std::string&, const std::string& name, const std::string&, SteadyTime) override {
+    if (name == "unknown") return MakeError(Code::kNotFound, "no such pod");
+    if (name == "nobody-knows") return MakeError(Code::kUnavailable, "the API server is away");
+    Json pod = {{"metadata", {{"name", name}, {"namespace", "ns"}, {"uid", "u"}, {"annotations", {{"sidecar.istio.io/status", "{}"}}}}}, {"spec", {{"containers", {{{"name", "istio-proxy"}}}}}}};
+    if (name == "plain") pod["metadata"].erase("annotations");
+    if (name == "wrong") pod["metadata"]["annotations"]["sidecar.istio.io/interceptionMode"] = "x";
+    return std::make_shared<const Json>(pod);
+  }
+};
+
+TEST_F(Handover, EnrolledPodsHaveRulesAndOthersAreToldWhy) {
+  FixedPods pods;
+  Journal journal(dir / "run/journal");
+  ASSERT_TRUE(journal.Load("/none").ok());
+  redirect::Programmer programmer;
+  Enroller enroller("1", pods, journal, programmer, metrics);
+  auto netns = kernel::CreateNetns();
+  auto ask = [&](const char* command, const char* pod, bool with_fd = true) {
+    return enroller.Handle({command, "c-" + std::string(pod), "eth0", "/var/run/netns/x", "ns", "", "u"}, UniqueFd(), SteadyNow()).code + 0 * with_fd;
+  };
+  auto handle = [&](const char* command, const char* pod) {
+    cni::AgentRequest r{command, "c-" + std::string(pod), "eth0", "/var/run/netns/x", pod, "ns", "u"};
+    return enroller.Handle(r, std::move(*netns->Duplicate()), SteadyNow() + Millis(100)).code;
+  };
+  EXPECT_EQ(ask("ADD", "mesh"), cni::kUnknownContainer) << "without a namespace";
+  EXPECT_EQ(handle("CHECK", "mesh"), cni::kRulesMissing);
+  EXPECT_EQ(handle("ADD", "mesh"), 0);
+  EXPECT_EQ(handle("ADD", "mesh"), 0) << "again";
+  EXPECT_EQ(handle("CHECK", "mesh"), 0);
+  EXPECT_EQ(journal.List().size(), 1u);
+  EXPECT_EQ(handle("ADD", "plain"), 0);
+  EXPECT_EQ(handle("ADD", "wrong"), cni::kRefused);
+  EXPECT_EQ(handle("ADD", "unknown"), cni::kUnknownContainer);
+  EXPECT_EQ(handle("ADD", "nobody-knows"), cni::kTryAgainLater);
+  EXPECT_EQ(handle("DANCE", "mesh"), cni::kBadEnvironment);
+  EXPECT_EQ(enroller.VerifyAll([](auto&&...) { return true; }), 0);
+  EXPECT_EQ(handle("DEL", "mesh"), 0);
+  EXPECT_TRUE(journal.List().empty());
+}
+
+}  // namespace
+}  // namespace fairlead::agent
