@@ -1,6 +1,9 @@
 # Every module, lowest layer first.
 include(cmake/Embed.cmake)
 fairlead_embed(NAME lab_types DIR config/lab)
+fairlead_embed(NAME catalog DIR config/catalog)
+fairlead_embed(NAME profiles DIR config/profiles)
+fairlead_embed(NAME charts DIR charts)
 
 fairlead_module(NAME util LAYER 0
   SOURCES clock.cc fd.cc file.cc log.cc result.cc strings.cc subprocess.cc unix_socket.cc
@@ -34,6 +37,8 @@ fairlead_module(NAME agent LAYER 4 DEPS util value http kernel kube redirect con
   SOURCES agent.cc config.cc conflist.cc enroller.cc handover.cc installer.cc journal.cc pods.cc
   TESTS agent_test.cc)
 fairlead_module(NAME lab LAYER 4 DEPS util value http kernel kube controller LIBS fl_embedded_lab_types
-  SOURCES api_server.cc auth.cc cel.cc cni_chain.cc controllers.cc daemonset.cc discovery.cc fabric.cc fields.cc images.cc lab.cc launcher.cc local_api.cc node.cc pod_worker.cc registry.cc rest.cc schema.cc status.cc store.cc table.cc)
+  SOURCES api_server.cc auth.cc cel.cc cni_chain.cc controllers.cc daemonset.cc discovery.cc fabric.cc fields.cc images.cc lab.cc launcher.cc local_api.cc node.cc pod_worker.cc registry.cc rest.cc schema.cc status.cc store.cc table.cc
+  TESTS lab_test.cc)
 fairlead_module(NAME mesh LAYER 4 DEPS util value kube chart controller
-  SOURCES applier.cc catalog.cc istiocni.cc readiness.cc skew.cc status.cc values.cc)
+  SOURCES applier.cc catalog.cc istiocni.cc readiness.cc skew.cc status.cc values.cc
+  TESTS mesh_test.cc TEST_LIBS fl_embedded_catalog fl_embedded_profiles fl_embedded_charts)

@@ -106,17 +106,16 @@ Json Union(const Json& a, const Json& b) {
   return out;
 }
 
-// a without b; null when nothing is left. A leaf of either removes all below.
+// a without b, path by path; null when nothing is left. `f:data: {}` is the path .data itself, not what lies below it.
 Json Minus(const Json& a, const Json& b) {
   if (b.is_null()) return a;
-  if (b.empty() || a.empty()) return nullptr;
+  if (a.empty()) return b.empty() ? Json() : a;
   Json out = Json::object();
   for (const auto& [k, v] : a.items()) {
     Json rest = b.contains(k) ? Minus(v, b[k]) : v;
     if (!rest.is_null()) out[k] = std::move(rest);
   }
-  if (out.empty() || (out.size() == 1 && out.contains(".") && b.contains("."))) return nullptr;
-  return out;
+  return out.empty() ? Json() : out;
 }
 
 // Merges what is applied over what lives; keyed lists item by item, in the live order with new items last.

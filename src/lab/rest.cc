@@ -99,6 +99,14 @@ Json SpecOf(const Json& o, bool has_status) {
   return out;
 }
 
+// A null member of a built-in kind is an absent one, as it is for Go's decoder.
+void DropNulls(Json& j) {
+  if (!j.is_structured()) return;
+  if (j.is_object())
+    for (auto it = j.begin(); it != j.end();) it = it->is_null() ? j.erase(it) : std::next(it);
+  for (Json& member : j) DropNulls(member);
+}
+
 bool Removable(const ResourceType& t, const Json& o) {
   if (!kube::IsDeleting(o) || !value::IsEmpty(At(o, "metadata", "finalizers"))) return false;
   if (IsKind(t, "Namespace")) return value::IsEmpty(At(o, "spec", "finalizers"));
@@ -144,6 +152,7 @@ ApiResult Rest::Prepare(const ResourceType& t, const ObjectPtr& live, Json o, Wr
       return std::unexpected(BadRequest(t.resource.kind + " in version \"" + t.resource.version + "\" cannot be handled as a " + t.resource.kind + ": strict decoding error: " + Join(texts, ", ")));
     for (const std::string& text : texts) w.warnings.push_back(text);
   }
+  if (!t.custom) DropNulls(o);
   ConvertSecret(o);
 
   Json& meta = o["metadata"];

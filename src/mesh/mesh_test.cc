@@ -1,0 +1,223 @@
+#include <gtest/gtest.h>
+
+#include "embedded/catalog.h"
+#include "embedded/charts.h"
+#include "embedded/profiles.h"
+#include "chart/chart.h"
+#include "mesh/applier.h"
+#include "mesh/readiness.h"
+#include "mesh/skew.h"
+#include "mesh/status.h"
+#include "mesh/values.h"
+
+namespace fairlead::mesh {
+namespace {
+
+using value::At;
+using value::Str;
+
+Catalog TheCatalog() { return *Catalog::Parse(embedded::catalog().at("versions.yaml"), "catalogue"); }
+
+TEST(Catalog, ResolvesAliasesAndRefusesWhatCannotBeInstalled) {
+  Catalog c = TheCatalog();
+  EXPECT_EQ(c.Resolve("v1.28.6")->number, "1.28.6");
+  EXPECT_EQ(c.Resolve("v1.28-latest")->name, "v1.28.10");
+  EXPECT_EQ(c.Resolve("v1.26.3").error().code, Code::kUnsupported);
+  EXPECT_NE(c.Resolve("v1.26.3").error().message.find("end-of-life"), std::string::npos);
+  EXPECT_EQ(c.Resolve("v9.9.9").error().code, Code::kNotFound);
+  for (const char* bad : {"", "hub: x", "hub: x\nlines: [{minor: '1.1'}]", "hub: x\nlines: [{minor: '1.1', versions: [1.1]}]"}) EXPECT_FALSE(Catalog::Parse(bad, "f").ok()) << bad;
+}
+
+TEST(Skew, AllowsTheSameMinorAndOneAhead) {
+  const std::pair<const char*, bool> cases[] = {{"v1.28.0", true}, {"v1.28.10", true}, {"v1.29.6", true}, {"v1.27.9", false}, {"v1.30.0", false}, {"v2.28.0", false}, {"v1.29.0-beta.1", true}, {"master", false}, {"", false}};
+  for (auto [version, allowed] : cases) {
+    std::vector<ControlPlane> planes = {{"IstioRevision", "r", version, true, ""}};
+    JudgeSkew(*TheCatalog().Resolve("v1.28.6"), planes);
+    EXPECT_EQ(planes[0].allowed, allowed) << version;
+    EXPECT_EQ(SkewMessage(planes).empty(), allowed);
+    if (!allowed && version[0]) { EXPECT_NE(planes[0].message.find(version), std::string::npos); }
+  }
+}
+
+// A cluster of three nodes as the operator sees it.
+struct World {
+  Json applied, live;
+  std::vector<Json> pods;
+  static Json Template(const std::string& version) {
+    return {{"metadata", {{"labels", {{"app.kubernetes.io/version", version}}}, {"annotations", {{"fairlead.io/config-checksum", "x"}}}}}, {"spec", {{"containers", {{{"name", "install-cni"}, {"image", "i:" + version}}}}}}};
+  }
+  static World Running(const std::string& version) {
+    World w;
+    w.applied = {{"metadata", {{"generation", 2}}}, {"spec", {{"template", Template(version)}}}};
+    w.live = w.applied;
+    w.Status(3, 3, 3, 3, 2);
+    for (int i = 1; i <= 3; ++i) w.AddPod(i, version, true);
+    return w;
+  }
+  void Status(int desired, int updated, int available, int ready, int observed) {
+    live["status"] = {{"desiredNumberScheduled", desired}, {"updatedNumberScheduled", updated}, {"numberAvailable", available}, {"numberReady", ready}, {"observedGeneration", observed}};
+  }
+  void AddPod(int node, const std::string& version, bool ready) {
+    Json p = Template(version);
+    p["metadata"]["name"] = "istio-cni-node-" + std::to_string(pods.size());
+    p["spec"]["nodeName"] = "node-" + std::to_string(node);
+    p["status"] = {{"conditions", {{{"type", "Ready"}, {"status", ready ? "True" : "False"}}}}};
+    pods.push_back(p);
+  }
+  Rollout Look() const {
+    std::vector<const Json*> all;
+    for (const Json& p : pods) all.push_back(&p);
+    return ComputeRollout(applied, live, all);
+  }
+};
+
+TEST(Rollout, IsReadyOnlyWhenEveryNodeRunsWhatWasApplied) {
+  EXPECT_TRUE(World::Running("1.28.6").Look().ready);
+  EXPECT_EQ(World::Running("1.28.6").Look().running_version, "1.28.6");
+
+  World stale_cache = World::Running("1.28.5");  // the new template is applied, the cache and the controller know nothing of it
+  stale_cache.applied = {{"metadata", {{"generation", 3}}}, {"spec", {{"template", World::Template("1.28.6")}}}};
+  EXPECT_FALSE(stale_cache.Look().ready);
+  EXPECT_EQ(stale_cache.Look().reason, "Updating");
+
+  World unobserved = World::Running("1.28.6");
+  unobserved.live["metadata"]["generation"] = 3;
+  EXPECT_FALSE(unobserved.Look().ready);
+
+  World counters_lie = World::Running("1.28.6");  // counters say done, a pod is of the old version
+  counters_lie.pods[2] = World::Running("1.28.5").pods[2];
+  EXPECT_FALSE(counters_lie.Look().ready);
+  EXPECT_EQ(counters_lie.Look().running_version, "1.28.5");
+
+  World ending = World::Running("1.28.6");
+  ending.AddPod(1, "1.28.5", true);
+  EXPECT_FALSE(ending.Look().ready) << "the old agent still runs beside the new one";
+
+  World hole = World::Running("1.28.6");  // a node without a pod
+  hole.Status(4, 3, 3, 3, 2);
+  EXPECT_FALSE(hole.Look().ready);
+
+  World unavailable = World::Running("1.28.6");
+  unavailable.Status(3, 3, 2, 2, 2);
+  EXPECT_EQ(unavailable.Look().reason, "DaemonSetNotReady");
+
+  World none = World::Running("1.28.6");
+  none.Status(0, 0, 0, 0, 2);
+  none.pods.clear();
+  EXPECT_FALSE(none.Look().ready);
+  EXPECT_FALSE(ComputeRollout(nullptr, nullptr, {}).ready);
+
+  World config_only = World::Running("1.28.6");  // same image, another configuration
+  config_only.applied["spec"]["template"]["metadata"]["annotations"]["fairlead.io/config-checksum"] = "y";
+  config_only.live["spec"] = config_only.applied["spec"];
+  EXPECT_FALSE(config_only.Look().ready);
+}
+
+TEST(Rollout, NamesTheNodeThatFailsAndWhy) {
+  World w = World::Running("1.28.5");
+  w.applied = {{"metadata", {{"generation", 2}}}, {"spec", {{"template", World::Template("1.28.7")}}}};
+  w.live["spec"] = w.applied["spec"];
+  w.Status(3, 0, 3, 3, 2);
+  w.AddPod(2, "1.28.7", false);
+  w.pods.back()["status"]["containerStatuses"] = {{{"name", "install-cni"}, {"ready", false}, {"restartCount", 0}, {"state", {{"waiting", {{"reason", "ErrImagePull"}, {"message", "no such image"}}}}}}};
+  Rollout r = w.Look();
+  EXPECT_FALSE(r.ready);
+  ASSERT_EQ(r.failing.size(), 1u);
+  EXPECT_EQ(r.failing[0].node, "node-2");
+  EXPECT_NE(r.message.find("node node-2"), std::string::npos) << r.message;
+  EXPECT_NE(r.message.find("no such image"), std::string::npos);
+  EXPECT_EQ(r.running_version, "1.28.5");
+}
+
+TEST(Conditions, KeepTheirTimeWhileTheStatusStays) {
+  Json status;
+  auto t = ParseRfc3339("2026-01-01T00:00:00Z");
+  SetCondition(status, "Ready", "False", "Updating", "", 1, *t);
+  SetCondition(status, "Reconciled", "True", "Reconciled", "", 1, *t);
+  EXPECT_EQ(DeriveState(status, {"Reconciled", "Ready"}), "Updating");
+  SetCondition(status, "Ready", "False", "DaemonSetNotReady", "", 1, *t + std::chrono::hours(1));
+  EXPECT_EQ(Str(status, "conditions", 0, "lastTransitionTime"), "2026-01-01T00:00:00Z");
+  SetCondition(status, "Ready", "True", "Ready", "", 2, *t + std::chrono::hours(2));
+  EXPECT_EQ(Str(status, "conditions", 0, "lastTransitionTime"), "2026-01-01T02:00:00Z");
+  EXPECT_EQ(DeriveState(status, {"Reconciled", "Ready"}), "Healthy");
+}
+
+TEST(Covers, SeesDriftButNotDefaults) {
+  Json wanted = {{"a", {{"b", 1}}}, {"l", {{{"name", "x"}, {"v", 1}}}}, {"cpu", "1"}, {"empty", Json::object()}};
+  Json live = {{"a", {{"b", 1}, {"defaulted", true}}}, {"l", {{{"name", "x"}, {"v", 1}, {"defaulted", 1}}}}, {"cpu", 1}};
+  EXPECT_TRUE(Covers(live, wanted));
+  live["a"]["b"] = 2;
+  EXPECT_FALSE(Covers(live, wanted));
+  live["a"]["b"] = 1;
+  live["l"].push_back({{"name", "added"}});
+  EXPECT_FALSE(Covers(live, wanted)) << "an item that somebody added to a list of ours";
+}
+
+Result<std::vector<Json>> RenderCni(const Json& values) {
+  std::map<std::string, std::string> files;
+  for (const auto& [path, text] : embedded::charts())
+    if (path.starts_with("istio-cni/")) files[path.substr(10)] = text;
+  auto chart = chart::LoadFiles(files);
+  FL_ASSIGN(Json all, ComputeCniValues({{"version", "v1.28.6"}, {"values", values}}, *TheCatalog().Resolve("v1.28.6"), embedded::profiles()));
+  return chart::Render(*chart, all, {.name = "istio-cni", .ns = "istio-cni", .api_versions = {}});
+}
+
+Json Find(const std::vector<Json>& objects, const std::string& kind) {
+  for (const Json& o : objects)
+    if (Str(o, "kind") == kind) return o;
+  return nullptr;
+}
+
+TEST(Chart, RendersTheObjectsThatTheSailOperatorsUsersKnow) {
+  auto objects = RenderCni(Json::object());
+  ASSERT_TRUE(objects.ok()) << objects.error().message;
+  Json ds = Find(*objects, "DaemonSet"), cm = Find(*objects, "ConfigMap");
+  EXPECT_EQ(kube::Name(ds), "istio-cni-node");
+  EXPECT_EQ(kube::Name(cm), "istio-cni-config");
+  EXPECT_EQ(Str(ds, "spec", "template", "spec", "containers", 0, "image"), "localhost/fairlead/install-cni:1.28.6");
+  EXPECT_EQ(At(ds, "spec", "updateStrategy", "rollingUpdate"), (Json{{"maxSurge", 1}, {"maxUnavailable", 0}}));
+  EXPECT_EQ(Str(cm, "data", "EXCLUDE_NAMESPACES"), "kube-system");
+  EXPECT_EQ(Str(Find(*objects, "ServiceAccount"), "metadata", "namespace"), "istio-cni");
+  EXPECT_EQ((*objects)[0]["kind"], "ServiceAccount");
+  EXPECT_EQ(objects->back()["kind"], "DaemonSet");
+}
+
+TEST(Chart, GivesEveryValueItsEffect) {
+  auto ds_of = [](const Json& values) {
+    auto objects = RenderCni(values);
+    EXPECT_TRUE(objects.ok()) << (objects.ok() ? "" : objects.error().message);
+    return objects.ok() ? Find(*objects, "DaemonSet") : Json();
+  };
+  const char* container = "containers";
+  Json ds = ds_of({{"cni", {{"rollingMaxUnavailable", "20%"}, {"cniBinDir", "/b"}, {"cniConfDir", "/c"}, {"podLabels", {{"l", "v"}}}, {"podAnnotations", {{"a", "v"}}}, {"terminationGracePeriodSeconds", 7}, {"pullPolicy", "Always"},
+                            {"affinity", {{"nodeAffinity", {{"x", 1}}}}}, {"resources", {{"limits", {{"cpu", "1"}}}}}, {"logging", {{"level", "debug"}}}, {"tolerations", Json::array({{{"operator", "Exists"}}})},
+                            {"seccompProfile", {{"type", "RuntimeDefault"}}}, {"seLinuxOptions", {{"level", "s0"}}}}},
+                   {"global", {{"logAsJson", true}, {"imagePullSecrets", {"s"}}}}});
+  const Json& spec = At(ds, "spec", "template", "spec");
+  EXPECT_EQ(At(ds, "spec", "updateStrategy", "rollingUpdate"), (Json{{"maxSurge", 0}, {"maxUnavailable", "20%"}}));
+  EXPECT_EQ(Str(spec, "volumes", 0, "hostPath", "path"), "/b");
+  EXPECT_EQ(Str(spec, "volumes", 1, "hostPath", "path"), "/c");
+  EXPECT_EQ(Str(ds, "spec", "template", "metadata", "labels", "l"), "v");
+  EXPECT_EQ(Str(ds, "spec", "template", "metadata", "annotations", "a"), "v");
+  EXPECT_EQ(value::Int(spec, "terminationGracePeriodSeconds"), 7);
+  EXPECT_EQ(Str(spec, container, 0, "imagePullPolicy"), "Always");
+  EXPECT_EQ(At(spec, container, 0, "args"), (Json{"--log_output_level=debug", "--log_as_json"}));
+  EXPECT_EQ(At(spec, "tolerations").size(), 1u);
+  EXPECT_EQ(Str(spec, container, 0, "securityContext", "seLinuxOptions", "type"), "spc_t");
+  EXPECT_EQ(Str(ds_of({{"cni", {{"image", "my/own:1"}}}}), "spec", "template", "spec", container, 0, "image"), "my/own:1");
+  EXPECT_EQ(Str(ds_of({{"global", {{"hub", "h"}}}}), "spec", "template", "spec", container, 0, "image"), "h/install-cni:1.28.6");
+  EXPECT_EQ(Str(ds_of({{"cni", {{"updateStrategy", {{"type", "OnDelete"}}}}}}), "spec", "updateStrategy", "type"), "OnDelete");
+  auto checksum = [&](const Json& v) { return Str(ds_of(v), "spec", "template", "metadata", "annotations", "fairlead.io/config-checksum"); };
+  EXPECT_NE(checksum(Json::object()), checksum({{"cni", {{"excludeNamespaces", {"x"}}}}})) << "what the agent reads rolls the pods";
+  EXPECT_EQ(checksum(Json::object()), checksum({{"cni", {{"rollingMaxUnavailable", 1}}}})) << "what only the operator reads does not";
+}
+
+TEST(Chart, RefusesValuesThatItCannotHonour) {
+  EXPECT_NE(RenderCni({{"cni", {{"ambient", {{"enabled", true}}}}}}).error().message.find("execution error at (cni/templates/_helpers.tpl"), std::string::npos);
+  EXPECT_NE(RenderCni({{"cni", {{"provider", "magic"}}}}).error().message.find("\"magic\" is not known"), std::string::npos);
+  Catalog c = TheCatalog();
+  EXPECT_EQ(ComputeCniValues({{"profile", "external"}}, *c.Resolve("v1.28.6"), embedded::profiles()).error().code, Code::kNotFound);
+}
+
+}  // namespace
+}  // namespace fairlead::mesh
