@@ -1,0 +1,134 @@
+"""The machine's own kubectl against the lab: the commands that people type."""
+import json
+import shutil
+import subprocess
+import time
+import unittest
+
+from cluster import Cluster, mesh_pod, pod_ready
+
+
+@unittest.skipUnless(shutil.which("kubectl"), "kubectl is not installed on this machine")
+class Kubectl(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.c = c = Cluster()
+        c.cli = "kubectl"
+        c.install_operator()
+        c.install_cni("v1.28.6")
+        c.wait_ready()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.c.stop()
+
+    def test_get_shows_the_documented_columns(self):
+        lines = self.c.kubectl("get", "istiocni", "default").splitlines()
+        self.assertEqual(lines[0].split(), ["NAME", "NAMESPACE", "PROFILE", "READY", "STATUS", "VERSION", "AGE"])
+        self.assertEqual(lines[1].split()[:5], ["default", "istio-cni", "True", "Healthy", "v1.28.6"])
+
+    def test_api_resources_and_explain(self):
+        out = self.c.kubectl("api-resources")
+        for word in ("istiocnis", "daemonsets", "ds", "istiorev", "leases"):
+            self.assertIn(word, out)
+        self.assertIn("version", self.c.kubectl("explain", "istiocni.spec"))
+        self.assertIn("updateStrategy", self.c.kubectl("explain", "ds.spec"))
+
+    def test_describe(self):
+        out = self.c.kubectl("describe", "istiocni", "default")
+        self.assertIn("Running Version:", out)
+        self.assertIn("Events:", out)
+        self.assertIn("istio-cni-node", self.c.kubectl("describe", "ds", "-n", "istio-cni"))
+        self.assertIn("Ready", self.c.kubectl("describe", "node", "node-1"))
+
+    def test_logs_and_rollout(self):
+        self.assertIn("plugin installed", self.c.kubectl("logs", "-n", "istio-cni", "ds/istio-cni-node"))
+        self.assertIn("successfully rolled out", self.c.kubectl("rollout", "status", "-n", "istio-cni", "ds/istio-cni-node", "--timeout=20s"))
+        self.c.kubectl("rollout", "history", "-n", "istio-cni", "ds/istio-cni-node")
+
+    def test_events_and_wide_output(self):
+        self.assertIn("LAST SEEN", self.c.kubectl("get", "events", "-A"))
+        self.assertIn("NODE", self.c.kubectl("get", "pods", "-A", "-o", "wide").splitlines()[0])
+        self.assertEqual(self.c.kubectl("get", "pods", "-n", "istio-cni", "-o", "jsonpath={.items[0].spec.containers[0].name}"), "install-cni")
+        self.assertEqual(self.c.kubectl("get", "pods", "-n", "istio-cni", "-l", "k8s-app=istio-cni-node", "-o", "name").count("pod/"), 3)
+
+    def test_apply_patch_and_delete(self):
+        c = self.c
+        cm = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x", "namespace": "default"}, "data": {"a": "1"}}
+        self.assertIn("created", c.apply(cm))
+        self.assertIn("unchanged", c.apply(cm))
+        cm["data"] = {"b": "2"}
+        self.assertIn("configured", c.apply(cm))
+        self.assertEqual(c.get("cm", "x")["data"], {"b": "2"})
+        self.assertIn("serverside-applied", c.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", input=json.dumps(cm)))
+        self.assertIn("labeled", c.kubectl("label", "cm", "x", "k=v"))
+        self.assertIn("annotated", c.kubectl("annotate", "cm", "x", "k=v"))
+        self.assertIn("patched", c.kubectl("patch", "cm", "x", "--type=json", "-p", '[{"op":"replace","path":"/data/b","value":"3"}]'))
+        self.assertIn("no change", c.kubectl("patch", "cm", "x", "--type=merge", "-p", '{"data":{"b":"3"}}'))
+        self.assertIn("deleted", c.kubectl("delete", "cm", "x"))
+        bad = c.run("apply", "-f", "-", input=json.dumps(dict(cm, surprise=1)))
+        self.assertIn('unknown field "surprise"', bad.stderr)
+        self.assertIn("not found", c.run("get", "cm", "x").stderr)
+
+    def test_watch_sees_changes(self):
+        c = self.c
+        watch = subprocess.Popen(["kubectl", "get", "cm", "-w", "-n", "default"], env=c.env, stdout=subprocess.PIPE, text=True)
+        try:
+            time.sleep(0.5)
+            c.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "seen", "namespace": "default"}})
+            end = time.monotonic() + 10
+            lines = []
+            while time.monotonic() < end and not any(l.startswith("seen") for l in lines):
+                lines.append(watch.stdout.readline())
+            self.assertTrue(any(l.startswith("seen") for l in lines), lines)
+        finally:
+            watch.terminate()
+            watch.wait()
+            watch.stdout.close()
+
+    def test_a_namespace_goes_with_everything_in_it(self):
+        c = self.c
+        c.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "going"}}, mesh_pod("p", namespace="going", mesh=False))
+        c.wait_until(lambda: pod_ready(c.get("pod", "p", "-n", "going")), 20, "the pod runs")
+        c.kubectl("delete", "ns", "going", timeout=40)
+        self.assertIn("not found", c.run("get", "ns", "going").stderr)
+
+    def test_every_kubectl_that_is_there(self):
+        import glob, os
+        versions = sorted(glob.glob(os.path.dirname(os.path.realpath(shutil.which("kubectl"))) + "/kubectl.1.*"))
+        if not versions:
+            self.skipTest("only one kubectl on this machine")
+        for binary in versions:
+            with self.subTest(binary):
+                done = subprocess.run([binary, "get", "istiocni", "default"], env=self.c.env, capture_output=True, text=True)
+                self.assertIn("Healthy", done.stdout, done.stderr)
+                done = subprocess.run([binary, "wait", "--for=condition=Ready", "istiocnis/default", "--timeout=10s"], env=self.c.env, capture_output=True, text=True)
+                self.assertIn("condition met", done.stdout, done.stderr)
+                # Before 1.29, client-side apply asks for OpenAPI v2 in protobuf, which the lab does not serve.
+                how = ["--server-side", "--force-conflicts", "--validate=false"] if binary[-2:] in ("27", "28") else []
+                done = subprocess.run([binary, "apply", *how, "-f", "-"], input=json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "any", "namespace": "default"}}), env=self.c.env, capture_output=True, text=True)
+                self.assertEqual(done.returncode, 0, done.stderr)
+
+
+class OwnCommandLine(unittest.TestCase):
+    def test_the_documented_commands_work_without_kubectl(self):
+        import os
+        os.environ["FAIRLEAD_NO_KUBECTL"] = "1"
+        try:
+            with Cluster() as c:
+                c.install_operator()
+                c.install_cni("v1.28.5")
+                c.wait_ready()
+                self.assertIn("patched", c.kubectl("patch", "istiocni", "default", "--type=merge", "-p", '{"spec":{"version":"v1.28.6"}}'))
+                self.assertIn("condition met", c.wait_ready())
+                self.assertIn("Healthy   v1.28.6", c.kubectl("get", "istiocni", "default"))
+                self.assertEqual(c.kubectl("get", "pods", "-n", "istio-cni").count("1/1"), 3)
+                bad = c.run("get", "nonsense")
+                self.assertIn("the server doesn't have a resource type \"nonsense\"", bad.stderr)
+                self.assertNotEqual(bad.returncode, 0)
+        finally:
+            del os.environ["FAIRLEAD_NO_KUBECTL"]
+
+
+if __name__ == "__main__":
+    unittest.main()

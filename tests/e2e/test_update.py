@@ -1,0 +1,129 @@
+"""The update contract on the lab, measured from outside."""
+import json
+import os
+import subprocess
+import time
+import unittest
+
+from cluster import Cluster, mesh_pod, pod_ready
+from scenario import Update, broken_promises, has_redirection, start_mesh
+
+
+class UpdateUnderLoad(unittest.TestCase):
+    def check(self, values):
+        with Cluster() as c:
+            c.install_operator()
+            c.install_cni("v1.28.5", values)
+            c.wait_ready()
+            start_mesh(c)
+            figures = Update(c, "v1.28.6").run()
+            self.assertEqual(broken_promises(figures), [], json.dumps(figures, indent=1))
+            self.assertEqual(figures["pods created under load"], 66)
+            return figures
+
+    def test_with_surge(self):
+        self.check(None)
+
+    def test_without_surge_where_the_plugin_waits_for_the_next_agent(self):
+        self.check({"cni": {"rollingMaxUnavailable": 1}})
+
+
+class WaitNeverReturnsEarly(unittest.TestCase):
+    def test_twenty_updates_in_a_row(self):
+        with Cluster() as c:
+            c.install_operator()
+            c.install_cni("v1.28.5")
+            c.wait_ready()
+            for n in range(20):
+                to = ("v1.28.6", "v1.28.5")[n % 2]
+                c.kubectl("patch", "istiocni", "default", "--type=merge", "-p", json.dumps({"spec": {"version": to}}))
+                c.wait_ready()
+                pods = c.agents()
+                self.assertEqual(len(pods), 3, f"update {n}: an old agent still runs")
+                for pod in pods:
+                    self.assertEqual(pod["metadata"]["labels"]["app.kubernetes.io/version"], to[1:], f"update {n}")
+                    self.assertTrue(pod_ready(pod))
+                status = c.get("istiocni", "default")["status"]
+                self.assertEqual((status["state"], status["runningVersion"], status["rollout"]["updated"]), ("Healthy", to, 3))
+
+
+class NothingChanged(unittest.TestCase):
+    def test_nothing_is_written(self):
+        with Cluster() as c:
+            c.install_operator()
+            c.install_cni("v1.28.6")
+            c.wait_ready()
+            version = lambda: [(o["kind"], o["metadata"]["name"], o["metadata"]["resourceVersion"]) for kind in ("ds", "cm", "sa") for o in c.get(kind, "-n", "istio-cni")["items"]] + [c.get("istiocni", "default")["metadata"]["resourceVersion"]]
+            time.sleep(1)
+            before = version()
+            c.kubectl("delete", "pod", "-n", "fairlead-system", "fairlead-operator-0", "fairlead-operator-1")
+            from cluster import operator_pod
+            c.apply(operator_pod(0))
+            c.wait_until(lambda: "became leader" in c.kubectl("logs", "-n", "fairlead-system", "fairlead-operator-0"), 40, "a new operator leads")
+            time.sleep(2)
+            self.assertEqual(version(), before)
+
+    def test_drift_is_repaired_and_what_is_not_rendered_any_more_goes(self):
+        with Cluster() as c:
+            c.install_operator()
+            c.install_cni("v1.28.6", {"cni": {"resourceQuotas": {"enabled": True}}})
+            c.wait_ready()
+            c.kubectl("get", "resourcequota", "-n", "istio-cni", "istio-cni-resource-quota")
+            c.kubectl("patch", "configmap", "-n", "istio-cni", "istio-cni-config", "--type=merge", "-p", '{"data":{"EXCLUDE_NAMESPACES":"everything"}}')
+            c.wait_until(lambda: c.get("cm", "istio-cni-config", "-n", "istio-cni")["data"]["EXCLUDE_NAMESPACES"] == "kube-system", 10, "the ConfigMap is put right")
+            c.kubectl("delete", "ds", "-n", "istio-cni", "istio-cni-node")
+            c.wait_until(lambda: len([p for p in c.agents() if pod_ready(p)]) == 3, 30, "the DaemonSet is back")
+            c.wait_ready()
+            c.kubectl("patch", "istiocni", "default", "--type=merge", "-p", '{"spec":{"values":{"cni":{"resourceQuotas":{"enabled":false}}}}}')
+            c.wait_until(lambda: not c.get("resourcequota", "-n", "istio-cni")["items"], 10, "the ResourceQuota is pruned")
+
+    def test_uninstalling_leaves_nothing_and_breaks_no_pod(self):
+        with Cluster() as c:
+            c.install_operator()
+            c.install_cni("v1.28.6")
+            c.wait_ready()
+            c.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "mesh"}}, mesh_pod("a", node="node-1"))
+            c.wait_until(lambda: pod_ready(c.get("pod", "a", "-n", "mesh")), 20, "a mesh pod runs")
+            uid = c.get("pod", "a", "-n", "mesh")["metadata"]["uid"]
+            c.kubectl("delete", "istiocni", "default")
+            left = [o for kind in ("ds", "cm", "sa", "role", "rolebinding") for o in c.get(kind, "-n", "istio-cni")["items"] if o["metadata"]["name"] not in ("default", "kube-root-ca.crt")]
+            left += [o for kind in ("clusterrole", "clusterrolebinding") for o in c.get(kind)["items"] if o["metadata"]["name"].startswith("istio-cni")]
+            self.assertEqual(left, [])
+            self.assertTrue(has_redirection(c.ruleset(uid)), "what is enrolled stays redirected")
+            c.apply(mesh_pod("plain", mesh=False, node="node-1"))
+            c.wait_until(lambda: pod_ready(c.get("pod", "plain", "-n", "mesh")), 20, "a pod starts without the plugin")
+            c.kubectl("delete", "pod", "-n", "mesh", "a", "plain")
+            self.assertEqual([e for e in c.events("mesh") if e["type"] == "Warning"], [])
+
+
+class NoMess(unittest.TestCase):
+    def test_nothing_is_left_even_after_kill_9(self):
+        mounts = lambda: len(open("/proc/mounts").readlines())
+        links = lambda: subprocess.run(["ip", "-o", "link"], capture_output=True, text=True).stdout.count("\n")
+        before = mounts(), links()
+        c = Cluster()
+        pid = c.lab.pid
+        c.install_operator()
+        c.lab.kill()
+        c.lab.wait()
+        end = time.monotonic() + 10
+        while time.monotonic() < end and self.processes(c.dir):
+            time.sleep(0.1)
+        self.assertEqual(self.processes(c.dir), [])
+        self.assertEqual((mounts(), links()), before)
+        self.assertFalse(os.path.exists(f"/proc/{pid}"))
+        c.stop()
+
+    def processes(self, marker):
+        found = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                if marker in open(f"/proc/{pid}/cmdline").read():
+                    found.append(pid)
+            except OSError:
+                pass
+        return found
+
+
+if __name__ == "__main__":
+    unittest.main()
