@@ -123,8 +123,9 @@ Status Installer::Uninstall() {
     auto without = RemovePlugin(*text);
     if (without.ok() && *without) FL_TRY(WriteFileAtomic(path, **without, 0600));
   }
-  FL_TRY(RemoveFile(config_.bin_dir + "/istio-cni"));
-  Log(Level::kInfo, "plugin removed from the node");
+  // The binary stays: runtimes keep the configuration that a pod was started with and call the plugin again to delete it.
+  // Without a configuration that names it, nothing else does, and without an agent it does nothing.
+  Log(Level::kInfo, "plugin taken out of the CNI configuration", {{"binary kept for running pods", config_.bin_dir + "/istio-cni"}});
   return {};
 }
 

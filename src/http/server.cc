@@ -69,7 +69,7 @@ class Stream {
   }
 
   void SetDeadline(std::chrono::milliseconds from_now) { deadline_ = SteadyNow() + from_now; }
-  void IgnoreWake() { wake_fd_ = -1; }
+  int ExchangeWake(int fd) { return std::exchange(wake_fd_, fd); }
   int fd() const { return fd_.get(); }
   std::vector<UniqueFd> TakeFds() { return std::exchange(fds_, {}); }
 
@@ -173,9 +173,10 @@ class Writer : public ResponseWriter {
     for (const auto& [k, v] : headers) out += k + ": " + v + "\r\n";
     out += "content-length: " + std::to_string(body.size()) + "\r\n\r\n";
     if (!head_) out += body;
-    stream_.IgnoreWake();  // an answer that has begun is finished
+    int wake = stream_.ExchangeWake(-1);  // an answer that has begun is finished
     stream_.SetDeadline(timeout_);
     ok_ = stream_.WriteAll(out);
+    stream_.ExchangeWake(wake);
   }
   void BeginStream(int status, const std::string& type) override {
     answered_ = streaming_ = true;
@@ -400,6 +401,7 @@ void Server::Resume() {
 void Server::DropListeners() {
   state_->StopAccepting();
   std::lock_guard lock(state_->mutex);
+  for (auto& l : state_->listeners) l->fd.reset();  // connections still hold the listener's TLS context
   state_->listeners.clear();
   state_->connections_wake->Wake();
   state_->connections_wake = std::make_shared<WakeFd>();
@@ -409,6 +411,7 @@ void Server::Stop(std::chrono::milliseconds grace) {
   state_->StopAccepting();
   std::unique_lock lock(state_->mutex);
   state_->stopped = true;
+  for (auto& l : state_->listeners) l->fd.reset();
   state_->listeners.clear();
   if (grace.count() > 0) state_->changed.wait_for(lock, grace, [&] { return state_->busy == 0; });
   state_->connections_wake->Wake();

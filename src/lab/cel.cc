@@ -136,8 +136,16 @@ class Evaluator {
     if (name == "startsWith") return Json(text.starts_with(arg));
     if (name == "endsWith") return Json(text.ends_with(arg));
     if (name == "contains") return Json(text.find(arg) != text.npos);
-    if (name == "matches") return Json(std::regex_search(text, std::regex(arg)));
+    if (name == "matches") return Matches(text, arg);
     return Fail("function " + name + " is not known");
+  }
+  V Matches(const std::string& text, const std::string& pattern) const {
+    if (text.size() > 4096) return Fail("matches() on text of more than 4096 bytes");
+    try {
+      return Json(std::regex_search(text, std::regex(pattern)));
+    } catch (const std::regex_error&) {
+      return Fail("pattern \"" + pattern + "\" is not known");
+    }
   }
   static Json Size(const Json& v) { return v.is_string() ? Json(v.get_ref<const std::string&>().size()) : Json(v.size()); }
   V Primary() {
