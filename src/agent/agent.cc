@@ -37,11 +37,14 @@ http::Handler PluginHandler(Enroller& enroller) {
     auto answer = [&](int status, const cni::CniError& e) {
       w.Send(status, "application/json", value::Dump({{"code", e.code}, {"msg", e.message}, {"details", e.details}}));
     };
-    if (!r.peer.unix_credentials || r.peer.unix_credentials->uid != 0) return answer(403, {cni::kRefused, "only root may speak to the agent", ""});
-    if (r.path != cni::kAgentPath || r.method != "POST") return answer(404, {cni::kRefused, "not found: " + r.method + " " + r.path.substr(0, 100), ""});
+    if (!r.peer.unix_credentials || r.peer.unix_credentials->uid != 0)
+      return answer(403, {cni::kRefused, "only root may speak to the agent", ""});
+    if (r.path != cni::kAgentPath || r.method != "POST")
+      return answer(404, {cni::kRefused, "not found: " + r.method + " " + r.path.substr(0, 100), ""});
     auto j = value::ParseJson(r.body, "request");
     auto request = j.ok() ? cni::AgentRequestFromJson(*j) : std::nullopt;
-    if (!request) return answer(400, {cni::kDecodeFailure, j.ok() ? "the request lacks a member" : j.error().message, ""});
+    if (!request)
+      return answer(400, {cni::kDecodeFailure, j.ok() ? "the request lacks a member" : j.error().message, ""});
     auto wait = ParseInt(r.Header("x-wait-ms"));
     auto deadline = SteadyNow() + std::clamp(Millis(wait.value_or(30000)), Millis(0), kLongestWait);
     cni::CniError error = enroller.Handle(*request, r.fds.empty() ? UniqueFd() : std::move(r.fds[0]), deadline);
@@ -64,10 +67,12 @@ bool IsUninstall(kube::Api& api, const Config& config) {
 Status RunAgent(const Config& config, kube::Api& api, std::stop_token stop) {
   controller::Metrics metrics;
   Readiness readiness;
-  FL_ASSIGN(auto health, controller::ServeHealth("0.0.0.0", static_cast<uint16_t>(config.health_port), nullptr, [&] { return readiness.NotReady(); }));
+  FL_ASSIGN(auto health, controller::ServeHealth("0.0.0.0", static_cast<uint16_t>(config.health_port), nullptr,
+                                                 [&] { return readiness.NotReady(); }));
   std::unique_ptr<http::Server> monitoring;
   if (config.monitoring_port > 0) {
-    FL_ASSIGN(monitoring, controller::ServeHealth("0.0.0.0", static_cast<uint16_t>(config.monitoring_port), &metrics, [&] { return readiness.NotReady(); }));
+    FL_ASSIGN(monitoring, controller::ServeHealth("0.0.0.0", static_cast<uint16_t>(config.monitoring_port), &metrics,
+                                                  [&] { return readiness.NotReady(); }));
   }
   FL_TRY(MakeDirectories(config.run_dir, 0755));
 
@@ -79,7 +84,9 @@ Status RunAgent(const Config& config, kube::Api& api, std::stop_token stop) {
 
   auto handover = HandoverClient::Begin(config.run_dir, config.version, journal);
   Log(Level::kInfo, handover.ok() ? "taking over from a running agent" : "no agent to take over from",
-      {{"old", handover.ok() ? (*handover)->old_version() : handover.error().message}, {"version", config.version}, {"node", config.node_name}});
+      {{"old", handover.ok() ? (*handover)->old_version() : handover.error().message},
+       {"version", config.version},
+       {"node", config.node_name}});
   FL_TRY(journal.Load(config.netns_dir));
 
   Installer installer(config, metrics);
@@ -96,25 +103,32 @@ Status RunAgent(const Config& config, kube::Api& api, std::stop_token stop) {
       if (!SleepFor(Millis(500), stop)) break;
     }
     if (stop.stop_requested()) return {};
-    if (Status s = (*handover)->Take(); !s.ok()) Log(Level::kWarn, "the old agent ended during the handover", {{"error", s.error().message}});
+    if (Status s = (*handover)->Take(); !s.ok())
+      Log(Level::kWarn, "the old agent ended during the handover", {{"error", s.error().message}});
   } else {
     FL_ASSIGN(listener, ListenUnix(config.run_dir + "/" + cni::kAgentSocket, SocketKind::kStream, 0600));
   }
   FL_ASSIGN(UniqueFd listener_copy, listener.Duplicate());
-  http::Server server({.max_header_bytes = 16 << 10, .max_body_bytes = 1 << 20, .request_timeout = Millis(10000), .max_connections = 512}, PluginHandler(enroller));
+  http::Server server({.max_header_bytes = 16 << 10,
+                       .max_body_bytes = 1 << 20,
+                       .request_timeout = Millis(10000),
+                       .max_connections = 512},
+                      PluginHandler(enroller));
   FL_TRY(server.AddListener(std::move(listener)));
   readiness.Set("plugin socket", "");
   HandoverServer handover_server(config.run_dir, config.version, journal, listener_copy.get(), server);
   FL_TRY(handover_server.Start());
 
-  std::jthread keeper([&](std::stop_token s) { installer.Keep([&](const std::string& problem) { readiness.Set("installation", problem); }, s); });
+  std::jthread keeper([&](std::stop_token s) {
+    installer.Keep([&](const std::string& problem) { readiness.Set("installation", problem); }, s);
+  });
   auto exists = [&](const std::string& ns, const std::string& name, const std::string& uid) {
     if (!pods.informer().synced()) return true;
     auto pod = pods.informer().Get(kube::Key(ns, name));
     return pod && kube::Uid(*pod) == uid;
   };
-  // After a start everything is compared with the kernel once; then periodically. A pod that is gone from the cache but was
-  // enrolled a moment ago is kept until the next round.
+  // After a start everything is compared with the kernel once; then periodically. A pod that is gone from the cache but
+  // was enrolled a moment ago is kept until the next round.
   std::set<std::string> missing_before;
   while (!stop.stop_requested()) {
     if (pods.informer().WaitForSync(Millis(1000), stop) && !handover_server.handed_over()) {

@@ -1,4 +1,5 @@
-// The node agent: puts its parts together, takes the node over from an agent that runs, serves the plugin, and hands over.
+// The node agent: puts its parts together, takes the node over from an agent that runs, serves the plugin, and hands
+// over.
 #pragma once
 #include "agent/config.h"
 #include "kube/api.h"

@@ -25,8 +25,11 @@ class Dir {
 };
 
 TEST(Conflist, InsertsReplacesAndRemovesOurPluginOnly) {
-  std::string list = R"({"name":"k8s","cniVersion":"1.0.0","x-own":1,"plugins":[{"type":"bridge"},{"type":"istio-cni","old":1},{"type":"portmap"}]})";
-  Json j = Json::parse(*InsertPlugin(list, {.log_level = "info", .run_dir = "/r", .pod_namespace = "istio-cni", .exclude_namespaces = {"kube-system"}}));
+  std::string list =
+      R"({"name":"k8s","cniVersion":"1.0.0","x-own":1,"plugins":[{"type":"bridge"},{"type":"istio-cni","old":1},{"type":"portmap"}]})";
+  Json j = Json::parse(*InsertPlugin(
+      list,
+      {.log_level = "info", .run_dir = "/r", .pod_namespace = "istio-cni", .exclude_namespaces = {"kube-system"}}));
   ASSERT_EQ(j["plugins"].size(), 3u);
   EXPECT_EQ(j["plugins"][2]["type"], "istio-cni");
   EXPECT_FALSE(j["plugins"][2].contains("old"));
@@ -37,7 +40,8 @@ TEST(Conflist, InsertsReplacesAndRemovesOurPluginOnly) {
   Json from_conf = Json::parse(*InsertPlugin(R"({"name":"a","type":"bridge","cniVersion":"0.4.0"})", {}));
   EXPECT_EQ(from_conf["plugins"][0]["type"], "bridge");
   EXPECT_EQ(from_conf["cniVersion"], "0.4.0");
-  for (const char* bad : {"", "[]", "{}", "{\"plugins\":{}}", "{\"plugins\":[1]}", "{\"plugins\":["}) EXPECT_FALSE(InsertPlugin(bad, {}).ok()) << bad;
+  for (const char* bad : {"", "[]", "{}", "{\"plugins\":{}}", "{\"plugins\":[1]}", "{\"plugins\":["})
+    EXPECT_FALSE(InsertPlugin(bad, {}).ok()) << bad;
 }
 
 class Node : public ::testing::Test {
@@ -52,8 +56,12 @@ class Node : public ::testing::Test {
     config.node_name = "n";
     (void)WriteFileAtomic(config.plugin_source, "plugin-1", 0755).ok();
   }
-  void Conflist(const std::string& name, const std::string& text) { (void)WriteFileAtomic(config.net_dir + "/" + name, text, 0600).ok(); }
-  Json Installed(const std::string& name) { return Json::parse(ReadFile(config.net_dir + "/" + name).value_or("null")); }
+  void Conflist(const std::string& name, const std::string& text) {
+    (void)WriteFileAtomic(config.net_dir + "/" + name, text, 0600).ok();
+  }
+  Json Installed(const std::string& name) {
+    return Json::parse(ReadFile(config.net_dir + "/" + name).value_or("null"));
+  }
   Dir dir;
   Config config;
   controller::Metrics metrics;
@@ -70,7 +78,8 @@ TEST_F(Node, InstallsOnceRepairsAndUninstalls) {
   EXPECT_EQ(*ReadFile(config.net_dir + "/05-broken.conflist"), "{");
   auto before = std::filesystem::last_write_time(config.net_dir + "/10-main.conflist");
   ASSERT_TRUE(installer.Install().ok());
-  EXPECT_EQ(std::filesystem::last_write_time(config.net_dir + "/10-main.conflist"), before) << "nothing changed, nothing written";
+  EXPECT_EQ(std::filesystem::last_write_time(config.net_dir + "/10-main.conflist"), before)
+      << "nothing changed, nothing written";
   // Another CNI rewrites its file, somebody removes the binary, a new version comes.
   Conflist("10-main.conflist", R"({"name":"m","cniVersion":"1.0.0","plugins":[{"type":"bridge","mtu":1400}]})");
   std::filesystem::remove(config.bin_dir + "/istio-cni");
@@ -90,7 +99,8 @@ TEST_F(Node, KeepsWatchAndRepairsAtOnce) {
   std::atomic<bool> ready{false};
   std::jthread keeper([&](std::stop_token s) { installer.Keep([&](const std::string& p) { ready = p.empty(); }, s); });
   auto within = [&](auto check) {
-    for (auto until = SteadyNow() + std::chrono::seconds(5); SteadyNow() < until; std::this_thread::sleep_for(Millis(5)))
+    for (auto until = SteadyNow() + std::chrono::seconds(5); SteadyNow() < until;
+         std::this_thread::sleep_for(Millis(5)))
       if (check()) return true;
     return false;
   };
@@ -101,14 +111,16 @@ TEST_F(Node, KeepsWatchAndRepairsAtOnce) {
 }
 
 TEST_F(Node, ReadsItsSettingsAsIstioCniDoes) {
-  auto c = LoadConfig({"--log_output_level=default:debug", "--health-port=1"}, {{"NODE_NAME", "n1"}, {"EXCLUDE_NAMESPACES", "a, b"}, {"CHAINED_CNI_PLUGIN", "false"}});
+  auto c = LoadConfig({"--log_output_level=default:debug", "--health-port=1"},
+                      {{"NODE_NAME", "n1"}, {"EXCLUDE_NAMESPACES", "a, b"}, {"CHAINED_CNI_PLUGIN", "false"}});
   ASSERT_TRUE(c.ok()) << c.error().message;
   EXPECT_EQ(c->exclude_namespaces.size(), 2u);
   EXPECT_FALSE(c->chained);
   EXPECT_EQ(c->log_level, Level::kDebug);
   EXPECT_FALSE(LoadConfig({}, {}).ok()) << "no node name";
   EXPECT_NE(LoadConfig({"--nonsense"}, {{"NODE_NAME", "n"}}).error().message.find("--nonsense"), std::string::npos);
-  EXPECT_NE(LoadConfig({}, {{"NODE_NAME", "n"}, {"AMBIENT_ENABLED", "true"}}).error().message.find("ambient"), std::string::npos);
+  EXPECT_NE(LoadConfig({}, {{"NODE_NAME", "n"}, {"AMBIENT_ENABLED", "true"}}).error().message.find("ambient"),
+            std::string::npos);
 }
 
 TEST_F(Node, JournalSurvivesARestartAndSetsAsideWhatItCannotRead) {
@@ -135,7 +147,11 @@ TEST_F(Node, JournalSurvivesARestartAndSetsAsideWhatItCannotRead) {
 
 // An agent's serving half: a socket, a server that answers with its name, and the handover.
 struct Agent {
-  Agent(const std::string& run, std::string n) : name(std::move(n)), journal(run + "/journal-" + name), server({}, [this](http::Request&, http::ResponseWriter& w) { w.Send(200, "text/plain", name); }), run_dir(run) {
+  Agent(const std::string& run, std::string n)
+      : name(std::move(n)),
+        journal(run + "/journal-" + name),
+        server({}, [this](http::Request&, http::ResponseWriter& w) { w.Send(200, "text/plain", name); }),
+        run_dir(run) {
     (void)journal.Load("/none").ok();
   }
   void Serve(UniqueFd listener) {
@@ -165,7 +181,8 @@ class Handover : public Node {
     return r.ok() ? r->body : "error: " + r.error().message;
   }
   bool Within(const std::function<bool()>& check) {
-    for (auto until = SteadyNow() + std::chrono::seconds(5); SteadyNow() < until; std::this_thread::sleep_for(Millis(5)))
+    for (auto until = SteadyNow() + std::chrono::seconds(5); SteadyNow() < until;
+         std::this_thread::sleep_for(Millis(5)))
       if (check()) return true;
     return false;
   }
@@ -215,18 +232,21 @@ TEST_F(Handover, TheOldAgentGoesOnWhenTheNewOneDies) {
   EXPECT_EQ(Ask(), "old");
   {
     Result<std::unique_ptr<HandoverClient>> client = MakeError(Code::kUnavailable, "");
-    ASSERT_TRUE(Within([&] { return (client = HandoverClient::Begin(config.run_dir, "new", new_agent.journal)).ok(); }));
+    ASSERT_TRUE(
+        Within([&] { return (client = HandoverClient::Begin(config.run_dir, "new", new_agent.journal)).ok(); }));
     ASSERT_TRUE((*client)->Take().ok());
     EXPECT_TRUE(old_agent.handover->handed_over());
   }  // dies after it took
   EXPECT_EQ(Ask(), "old");
-  EXPECT_TRUE(Within([&] { return HandoverClient::Begin(config.run_dir, "third", new_agent.journal).ok(); })) << "and hands over again";
+  EXPECT_TRUE(Within([&] { return HandoverClient::Begin(config.run_dir, "third", new_agent.journal).ok(); }))
+      << "and hands over again";
 }
 
 TEST_F(Handover, RefusesAnotherProtocol) {
   Agent old_agent(config.run_dir, "old");
   old_agent.Serve(std::move(*ListenUnix(config.run_dir + "/pluginevent.sock", SocketKind::kStream, 0600)));
-  for (std::string bad : {std::string("{\"hello\":{\"protocol\":7}}"), std::string("garbage"), std::string("{}"), std::string(300000, 'x')}) {
+  for (std::string bad : {std::string("{\"hello\":{\"protocol\":7}}"), std::string("garbage"), std::string("{}"),
+                          std::string(300000, 'x')}) {
     auto c = ConnectUnix(config.run_dir + "/handover.sock", SocketKind::kSeqPacket);
     ASSERT_TRUE(c.ok());
     (void)SendWithFds(c->get(), bad, {}).ok();
@@ -243,7 +263,10 @@ class FixedPods : public Pods {
   Result<kube::ObjectPtr> Find(const std::string&, const std::string& name, const std::string&, SteadyTime) override {
     if (name == "unknown") return MakeError(Code::kNotFound, "no such pod");
     if (name == "nobody-knows") return MakeError(Code::kUnavailable, "the API server is away");
-    Json pod = {{"metadata", {{"name", name}, {"namespace", "ns"}, {"uid", "u"}, {"annotations", {{"sidecar.istio.io/status", "{}"}}}}}, {"spec", {{"containers", {{{"name", "istio-proxy"}}}}}}};
+    Json pod = {
+        {"metadata",
+         {{"name", name}, {"namespace", "ns"}, {"uid", "u"}, {"annotations", {{"sidecar.istio.io/status", "{}"}}}}},
+        {"spec", {{"containers", {{{"name", "istio-proxy"}}}}}}};
     if (name == "plain") pod["metadata"].erase("annotations");
     if (name == "wrong") pod["metadata"]["annotations"]["sidecar.istio.io/interceptionMode"] = "x";
     return std::make_shared<const Json>(pod);
@@ -258,7 +281,11 @@ TEST_F(Handover, EnrolledPodsHaveRulesAndOthersAreToldWhy) {
   Enroller enroller("1", pods, journal, programmer, metrics);
   auto netns = kernel::CreateNetns();
   auto ask = [&](const char* command, const char* pod, bool with_fd = true) {
-    return enroller.Handle({command, "c-" + std::string(pod), "eth0", "/var/run/netns/x", "ns", "", "u"}, UniqueFd(), SteadyNow()).code + 0 * with_fd;
+    return enroller
+               .Handle({command, "c-" + std::string(pod), "eth0", "/var/run/netns/x", "ns", "", "u"}, UniqueFd(),
+                       SteadyNow())
+               .code +
+           0 * with_fd;
   };
   auto handle = [&](const char* command, const char* pod) {
     cni::AgentRequest r{command, "c-" + std::string(pod), "eth0", "/var/run/netns/x", pod, "ns", "u"};

@@ -11,9 +11,21 @@ std::string FlagToEnv(std::string name) {
 }
 
 // Settings that upstream has and that change nothing here; accepted so that charts and habits keep working.
-constexpr const char* kAccepted[] = {"LOG_OUTPUT_LEVEL", "LOG_AS_JSON", "REPAIR_ENABLED", "REPAIR_DELETE_PODS", "REPAIR_LABEL_PODS", "CTRLZ_PORT",
-                                     "KUBECONFIG_MODE", "CNI_CONF_GROUP_READ", "SKIP_TLS_VERIFY", "ZTUNNEL_UDS_ADDRESS", "KUBE_CA_FILE",
-                                     "ISTIO_OWNED_CNI_CONFIG", "ISTIO_OWNED_CNI_CONFIG_FILENAME", "CNI_NETWORK_CONFIG", "LOG_LEVEL"};
+constexpr const char* kAccepted[] = {"LOG_OUTPUT_LEVEL",
+                                     "LOG_AS_JSON",
+                                     "REPAIR_ENABLED",
+                                     "REPAIR_DELETE_PODS",
+                                     "REPAIR_LABEL_PODS",
+                                     "CTRLZ_PORT",
+                                     "KUBECONFIG_MODE",
+                                     "CNI_CONF_GROUP_READ",
+                                     "SKIP_TLS_VERIFY",
+                                     "ZTUNNEL_UDS_ADDRESS",
+                                     "KUBE_CA_FILE",
+                                     "ISTIO_OWNED_CNI_CONFIG",
+                                     "ISTIO_OWNED_CNI_CONFIG_FILENAME",
+                                     "CNI_NETWORK_CONFIG",
+                                     "LOG_LEVEL"};
 
 }  // namespace
 
@@ -22,8 +34,10 @@ Result<Config> LoadConfig(const std::vector<std::string>& args, const std::map<s
   std::map<std::string, std::string> settings = env;
   for (const std::string& arg : args) {
     size_t eq = arg.find('=');
-    if (!arg.starts_with("--")) return MakeError(Code::kInvalid, "unexpected argument \"" + arg + "\"; flags are written --name=value");
-    settings[FlagToEnv(arg.substr(2, eq == arg.npos ? arg.npos : eq - 2))] = eq == arg.npos ? "true" : arg.substr(eq + 1);
+    if (!arg.starts_with("--"))
+      return MakeError(Code::kInvalid, "unexpected argument \"" + arg + "\"; flags are written --name=value");
+    settings[FlagToEnv(arg.substr(2, eq == arg.npos ? arg.npos : eq - 2))] =
+        eq == arg.npos ? "true" : arg.substr(eq + 1);
   }
   auto text = [&](const char* key, std::string& into) {
     if (auto it = settings.find(key); it != settings.end()) into = it->second;
@@ -46,9 +60,10 @@ Result<Config> LoadConfig(const std::vector<std::string>& args, const std::map<s
   };
   for (const std::string& arg : args) {
     std::string key = FlagToEnv(arg.substr(2, arg.find('=') == arg.npos ? arg.npos : arg.find('=') - 2));
-    static const std::vector<std::string> known = {"MOUNTED_CNI_NET_DIR", "MOUNTED_CNI_BIN_DIR", "PLUGIN_SOURCE", "CNI_CONF_NAME", "CHAINED_CNI_PLUGIN",
-                                                   "CNI_AGENT_RUN_DIR", "MOUNTED_NETNS_DIR", "EXCLUDE_NAMESPACES", "POD_NAME", "POD_NAMESPACE", "NODE_NAME",
-                                                   "KUBECONFIG", "MONITORING_PORT", "HEALTH_PORT", "AMBIENT_ENABLED"};
+    static const std::vector<std::string> known = {
+        "MOUNTED_CNI_NET_DIR", "MOUNTED_CNI_BIN_DIR", "PLUGIN_SOURCE",      "CNI_CONF_NAME", "CHAINED_CNI_PLUGIN",
+        "CNI_AGENT_RUN_DIR",   "MOUNTED_NETNS_DIR",   "EXCLUDE_NAMESPACES", "POD_NAME",      "POD_NAMESPACE",
+        "NODE_NAME",           "KUBECONFIG",          "MONITORING_PORT",    "HEALTH_PORT",   "AMBIENT_ENABLED"};
     bool ok = std::find(known.begin(), known.end(), key) != known.end() ||
               std::any_of(std::begin(kAccepted), std::end(kAccepted), [&](const char* k) { return key == k; });
     if (!ok) return MakeError(Code::kInvalid, "unknown flag " + arg.substr(0, arg.find('=')));
@@ -75,8 +90,12 @@ Result<Config> LoadConfig(const std::vector<std::string>& args, const std::map<s
   FL_TRY(number("HEALTH_PORT", c.health_port));
   bool ambient = false;
   FL_TRY(flag("AMBIENT_ENABLED", ambient));
-  if (ambient) return MakeError(Code::kUnsupported, "AMBIENT_ENABLED=true: this agent does not serve ambient workloads yet; set values.cni.ambient.enabled to false");
-  if (c.node_name.empty()) return MakeError(Code::kInvalid, "NODE_NAME is not set: the agent must know which node it serves");
+  if (ambient)
+    return MakeError(Code::kUnsupported,
+                     "AMBIENT_ENABLED=true: this agent does not serve ambient workloads yet; set "
+                     "values.cni.ambient.enabled to false");
+  if (c.node_name.empty())
+    return MakeError(Code::kInvalid, "NODE_NAME is not set: the agent must know which node it serves");
   return c;
 }
 

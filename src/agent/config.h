@@ -1,5 +1,5 @@
-// The agent's settings. Names of flags and environment variables are those of istio-cni's install-cni (cni/pkg/cmd/root.go);
-// the environment wins over the default, a flag over both.
+// The agent's settings. Names of flags and environment variables are those of istio-cni's install-cni
+// (cni/pkg/cmd/root.go); the environment wins over the default, a flag over both.
 #pragma once
 #include <map>
 #include <string>
@@ -11,8 +11,8 @@
 namespace fairlead::agent {
 
 struct Config {
-  std::string version;                                   // of this build
-  std::string net_dir = "/host/etc/cni/net.d";           // MOUNTED_CNI_NET_DIR
+  std::string version;                          // of this build
+  std::string net_dir = "/host/etc/cni/net.d";  // MOUNTED_CNI_NET_DIR
   std::string bin_dir = "/host/opt/cni/bin";
   std::string plugin_source = "/opt/cni/bin/istio-cni";  // in the image
   std::string conf_name;                                 // CNI_CONF_NAME

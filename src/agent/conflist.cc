@@ -11,11 +11,14 @@ Result<Json> ParseList(const std::string& text) {
   if (!j.contains("plugins")) {
     if (Str(j, "type").empty()) return MakeError(Code::kInvalid, "CNI configuration: neither \"plugins\" nor \"type\"");
     std::string version = Str(j, "cniVersion");
-    return Json{{"name", "k8s-pod-network"}, {"cniVersion", version.empty() ? "0.3.1" : version}, {"plugins", Json::array({j})}};
+    return Json{{"name", "k8s-pod-network"},
+                {"cniVersion", version.empty() ? "0.3.1" : version},
+                {"plugins", Json::array({j})}};
   }
   if (!j["plugins"].is_array()) return MakeError(Code::kInvalid, "CNI configuration: \"plugins\" is not a list");
   for (const Json& p : j["plugins"])
-    if (!p.is_object()) return MakeError(Code::kInvalid, "CNI configuration: \"plugins\" holds something that is not an object");
+    if (!p.is_object())
+      return MakeError(Code::kInvalid, "CNI configuration: \"plugins\" holds something that is not an object");
   return j;
 }
 
@@ -31,8 +34,13 @@ bool EraseOurs(Json& list) {
 }  // namespace
 
 Json ToJson(const PluginEntry& e) {
-  return {{"name", "istio-cni"}, {"type", "istio-cni"}, {"plugin_log_level", e.log_level}, {"cni_agent_run_dir", e.run_dir}, {"ambient_enabled", false},
-          {"exclude_namespaces", e.exclude_namespaces}, {"pod_namespace", e.pod_namespace}};
+  return {{"name", "istio-cni"},
+          {"type", "istio-cni"},
+          {"plugin_log_level", e.log_level},
+          {"cni_agent_run_dir", e.run_dir},
+          {"ambient_enabled", false},
+          {"exclude_namespaces", e.exclude_namespaces},
+          {"pod_namespace", e.pod_namespace}};
 }
 
 Result<std::string> InsertPlugin(const std::string& text, const PluginEntry& entry) {

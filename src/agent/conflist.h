@@ -12,8 +12,8 @@ struct PluginEntry {
 };
 Json ToJson(const PluginEntry& e);
 
-// A primary configuration (.conf or .conflist text) with our entry last; an older entry of ours is replaced. kInvalid names
-// what is wrong with the text.
+// A primary configuration (.conf or .conflist text) with our entry last; an older entry of ours is replaced. kInvalid
+// names what is wrong with the text.
 Result<std::string> InsertPlugin(const std::string& text, const PluginEntry& entry);
 // The same without our entry; nullopt when it had none.
 Result<std::optional<std::string>> RemovePlugin(const std::string& text);

@@ -20,7 +20,9 @@ struct Message {
   std::vector<UniqueFd> fds;
 };
 
-Status Send(int fd, const Json& body, const std::vector<int>& fds = {}) { return SendWithFds(fd, value::Dump(body), fds); }
+Status Send(int fd, const Json& body, const std::vector<int>& fds = {}) {
+  return SendWithFds(fd, value::Dump(body), fds);
+}
 
 Result<Message> Receive(int fd, Millis timeout, int wake = -1) {
   FL_TRY(WaitFd(fd, POLLIN, timeout, wake));
@@ -33,17 +35,20 @@ Result<Message> Receive(int fd, Millis timeout, int wake = -1) {
 Status CheckProtocol(const Json& j) {
   int64_t theirs = value::Int(j, "protocol");
   if (std::abs(theirs - kHandoverProtocol) <= 1) return {};
-  return MakeError(Code::kUnsupported, "the other agent (" + Str(j, "version") + ") speaks handover protocol " + std::to_string(theirs) +
-                                           ", this one " + std::to_string(kHandoverProtocol));
+  return MakeError(Code::kUnsupported, "the other agent (" + Str(j, "version") + ") speaks handover protocol " +
+                                           std::to_string(theirs) + ", this one " + std::to_string(kHandoverProtocol));
 }
 
 }  // namespace
 
-Result<std::unique_ptr<HandoverClient>> HandoverClient::Begin(const std::string& run_dir, const std::string& version, Journal& journal) {
+Result<std::unique_ptr<HandoverClient>> HandoverClient::Begin(const std::string& run_dir, const std::string& version,
+                                                              Journal& journal) {
   auto client = std::make_unique<HandoverClient>();
   FL_ASSIGN(client->fd_, ConnectUnix(run_dir + "/" + kHandoverSocket, SocketKind::kSeqPacket));
   FL_ASSIGN(PeerCredentials peer, GetPeerCredentials(client->fd_.get()));
-  if (peer.uid != 0) return MakeError(Code::kForbidden, "handover socket: the other side runs as uid " + std::to_string(peer.uid) + ", not root");
+  if (peer.uid != 0)
+    return MakeError(Code::kForbidden,
+                     "handover socket: the other side runs as uid " + std::to_string(peer.uid) + ", not root");
   FL_TRY(Send(client->fd_.get(), {{"hello", {{"protocol", kHandoverProtocol}, {"version", version}}}}));
   while (true) {
     FL_ASSIGN(Message m, Receive(client->fd_.get(), kStepTimeout));
@@ -53,7 +58,8 @@ Result<std::unique_ptr<HandoverClient>> HandoverClient::Begin(const std::string&
       continue;
     }
     const Json& offer = At(m.body, "offer");
-    if (!offer.is_object() || m.fds.empty()) return MakeError(Code::kInvalid, "handover: unexpected message " + value::Dump(m.body).substr(0, 100));
+    if (!offer.is_object() || m.fds.empty())
+      return MakeError(Code::kInvalid, "handover: unexpected message " + value::Dump(m.body).substr(0, 100));
     FL_TRY(CheckProtocol(offer));
     client->old_version_ = Str(offer, "version");
     client->listener_ = std::move(m.fds[0]);

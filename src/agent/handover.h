@@ -9,8 +9,8 @@
 //   new -> old   {"take": {}}      the old agent stops accepting; what it has begun it finishes
 //   old -> new   {"released": {}}  the new agent accepts; connections that came between wait in the socket's queue
 //
-// The connection then stays open. If it breaks before the old agent has ended, the new one died: the old one accepts again.
-// Versions of the protocol may differ by one.
+// The connection then stays open. If it breaks before the old agent has ended, the new one died: the old one accepts
+// again. Versions of the protocol may differ by one.
 #pragma once
 #include "agent/journal.h"
 #include "http/server.h"
@@ -25,7 +25,8 @@ inline constexpr const char* kHandoverSocket = "handover.sock";
 class HandoverClient {
  public:
   // kNotFound or kUnavailable: nobody to take over from. The journal gets the other's entries.
-  static Result<std::unique_ptr<HandoverClient>> Begin(const std::string& run_dir, const std::string& version, Journal& journal);
+  static Result<std::unique_ptr<HandoverClient>> Begin(const std::string& run_dir, const std::string& version,
+                                                       Journal& journal);
   UniqueFd TakeListener() { return std::move(listener_); }
   // Makes the old agent stop accepting. On an error the old one is gone or goes on; serving is safe either way.
   Status Take();
@@ -41,7 +42,11 @@ class HandoverServer {
  public:
   // `listener` is the plugin's socket; `server` accepts on it.
   HandoverServer(std::string run_dir, std::string version, Journal& journal, int listener, http::Server& server)
-      : run_dir_(std::move(run_dir)), version_(std::move(version)), journal_(journal), listener_(listener), server_(server) {}
+      : run_dir_(std::move(run_dir)),
+        version_(std::move(version)),
+        journal_(journal),
+        listener_(listener),
+        server_(server) {}
   ~HandoverServer() { Stop(); }
   Status Start();
   void Stop();

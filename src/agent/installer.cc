@@ -15,7 +15,10 @@ namespace {
 constexpr size_t kMaxBinary = 64u << 20;
 
 PluginEntry EntryOf(const Config& c) {
-  const char* level = c.log_level == Level::kDebug ? "debug" : c.log_level == Level::kWarn ? "warn" : c.log_level == Level::kError ? "error" : "info";
+  const char* level = c.log_level == Level::kDebug   ? "debug"
+                      : c.log_level == Level::kWarn  ? "warn"
+                      : c.log_level == Level::kError ? "error"
+                                                     : "info";
   return {level, c.run_dir, c.pod_namespace, c.exclude_namespaces};
 }
 
@@ -29,20 +32,23 @@ Result<std::string> Installer::PrimaryConfig() const {
   std::string problem;
   for (const std::string& name : names) {
     if (!IsConfig(name)) continue;
-    if (!config_.conf_name.empty() && name != config_.conf_name && name != config_.conf_name + "list" && name + "list" != config_.conf_name) continue;
+    if (!config_.conf_name.empty() && name != config_.conf_name && name != config_.conf_name + "list" &&
+        name + "list" != config_.conf_name)
+      continue;
     auto text = ReadFile(config_.net_dir + "/" + name, 1 << 20);
     auto valid = text.ok() ? InsertPlugin(*text, {}) : Result<std::string>(text.error());
     if (valid.ok()) return name;
     problem += "; " + name + ": " + valid.error().message;
   }
   return MakeError(Code::kNotFound, "no CNI configuration of a primary CNI in " + config_.net_dir +
-                                        (config_.conf_name.empty() ? "" : " named " + config_.conf_name) + problem + "; waiting for one");
+                                        (config_.conf_name.empty() ? "" : " named " + config_.conf_name) + problem +
+                                        "; waiting for one");
 }
 
 Status Installer::InstallBinary() {
   FL_ASSIGN(std::string wanted, ReadFile(config_.plugin_source, kMaxBinary));
   std::string path = config_.bin_dir + "/istio-cni";
-  struct stat st{};
+  struct stat st {};
   auto have = ReadFile(path, kMaxBinary);
   if (have.ok() && *have == wanted && ::stat(path.c_str(), &st) == 0 && (st.st_mode & 0777) == 0755) return {};
   FL_TRY(WriteFileAtomic(path, wanted, 0755));
@@ -64,7 +70,7 @@ Status Installer::InstallConfig() {
   FL_ASSIGN(Json have_json, value::ParseJson(text, name));
   FL_ASSIGN(Json want_json, value::ParseJson(wanted, name));
   if (have_json == want_json) return {};
-  struct stat st{};
+  struct stat st {};
   unsigned mode = ::stat(path.c_str(), &st) == 0 ? st.st_mode & 0777u : 0600u;
   std::string target = name.ends_with(".conf") ? path + "list" : path;
   FL_TRY(WriteFileAtomic(target, wanted, mode));
@@ -74,7 +80,9 @@ Status Installer::InstallConfig() {
 }
 
 Status Installer::Install() {
-  auto count = [&](const char* result) { metrics_.Count("istio_cni_installs_total", {{"result", result}}, 1, "Total number of CNI plugins installed"); };
+  auto count = [&](const char* result) {
+    metrics_.Count("istio_cni_installs_total", {{"result", result}}, 1, "Total number of CNI plugins installed");
+  };
   // The binary goes first: a configuration must never name a plugin that is not there.
   if (Status s = InstallBinary(); !s.ok()) {
     count("COPY_BINARIES_FAILURE");
@@ -123,9 +131,10 @@ Status Installer::Uninstall() {
     auto without = RemovePlugin(*text);
     if (without.ok() && *without) FL_TRY(WriteFileAtomic(path, **without, 0600));
   }
-  // The binary stays: runtimes keep the configuration that a pod was started with and call the plugin again to delete it.
-  // Without a configuration that names it, nothing else does, and without an agent it does nothing.
-  Log(Level::kInfo, "plugin taken out of the CNI configuration", {{"binary kept for running pods", config_.bin_dir + "/istio-cni"}});
+  // The binary stays: runtimes keep the configuration that a pod was started with and call the plugin again to delete
+  // it. Without a configuration that names it, nothing else does, and without an agent it does nothing.
+  Log(Level::kInfo, "plugin taken out of the CNI configuration",
+      {{"binary kept for running pods", config_.bin_dir + "/istio-cni"}});
   return {};
 }
 

@@ -14,7 +14,8 @@ class Installer {
   Installer(const Config& config, controller::Metrics& metrics) : config_(config), metrics_(metrics) {}
   // Makes the node's files so. kNotFound: there is no primary CNI configuration yet. Writes only what differs.
   Status Install();
-  // Install, and again whenever the directories change (or every 10 s), until stop. `on_state` hears "" or what is wrong.
+  // Install, and again whenever the directories change (or every 10 s), until stop. `on_state` hears "" or what is
+  // wrong.
   void Keep(const std::function<void(const std::string& problem)>& on_state, std::stop_token stop);
   // Takes the plugin out of the node's CNI configuration. The binary stays for the pods that were started with it.
   Status Uninstall();

@@ -10,19 +10,30 @@ using value::At;
 using value::Str;
 
 Json ConfigToJson(const redirect::SidecarConfig& c) {
-  return {{"interceptionMode", c.interception_mode}, {"includeIPRanges", c.include_ip_ranges}, {"excludeIPRanges", c.exclude_ip_ranges},
-          {"includeInboundPorts", c.include_inbound_ports}, {"excludeInboundPorts", c.exclude_inbound_ports},
-          {"includeOutboundPorts", c.include_outbound_ports}, {"excludeOutboundPorts", c.exclude_outbound_ports},
-          {"excludeInterfaces", c.exclude_interfaces}, {"rerouteInterfaces", c.reroute_interfaces}, {"proxyUID", c.proxy_uid}, {"proxyGID", c.proxy_gid},
-          {"dnsCapture", c.dns_capture}, {"dualStack", c.dual_stack}, {"dropInvalid", c.drop_invalid}};
+  return {{"interceptionMode", c.interception_mode},
+          {"includeIPRanges", c.include_ip_ranges},
+          {"excludeIPRanges", c.exclude_ip_ranges},
+          {"includeInboundPorts", c.include_inbound_ports},
+          {"excludeInboundPorts", c.exclude_inbound_ports},
+          {"includeOutboundPorts", c.include_outbound_ports},
+          {"excludeOutboundPorts", c.exclude_outbound_ports},
+          {"excludeInterfaces", c.exclude_interfaces},
+          {"rerouteInterfaces", c.reroute_interfaces},
+          {"proxyUID", c.proxy_uid},
+          {"proxyGID", c.proxy_gid},
+          {"dnsCapture", c.dns_capture},
+          {"dualStack", c.dual_stack},
+          {"dropInvalid", c.drop_invalid}};
 }
 
 template <class T>
 void ReadList(const Json& j, std::vector<T>& into) {
   into.clear();
   for (const Json& item : j) {
-    if constexpr (std::is_same_v<T, std::string>) into.push_back(value::AsString(item));
-    else into.push_back(static_cast<T>(value::AsInt(item)));
+    if constexpr (std::is_same_v<T, std::string>)
+      into.push_back(value::AsString(item));
+    else
+      into.push_back(static_cast<T>(value::AsInt(item)));
   }
 }
 
@@ -48,16 +59,28 @@ redirect::SidecarConfig ConfigFromJson(const Json& j) {
 }  // namespace
 
 Json ToJson(const JournalEntry& e) {
-  return {{"version", 1}, {"containerID", e.container_id}, {"podUID", e.pod_uid}, {"podNamespace", e.pod_namespace}, {"podName", e.pod_name},
-          {"netns", e.netns_path}, {"netnsDevice", e.netns.device}, {"netnsInode", e.netns.inode}, {"backend", "nft"},
-          {"agentVersion", e.agent_version}, {"sidecar", ConfigToJson(e.config)}};
+  return {{"version", 1},
+          {"containerID", e.container_id},
+          {"podUID", e.pod_uid},
+          {"podNamespace", e.pod_namespace},
+          {"podName", e.pod_name},
+          {"netns", e.netns_path},
+          {"netnsDevice", e.netns.device},
+          {"netnsInode", e.netns.inode},
+          {"backend", "nft"},
+          {"agentVersion", e.agent_version},
+          {"sidecar", ConfigToJson(e.config)}};
 }
 
 Result<JournalEntry> JournalEntryFromJson(const Json& j) {
-  if (value::Int(j, "version") != 1) return MakeError(Code::kUnsupported, "journal entry of version " + std::to_string(value::Int(j, "version")));
-  JournalEntry e{Str(j, "containerID"), Str(j, "podUID"), Str(j, "podNamespace"), Str(j, "podName"), Str(j, "netns"), {}, {}, Str(j, "agentVersion")};
+  if (value::Int(j, "version") != 1)
+    return MakeError(Code::kUnsupported, "journal entry of version " + std::to_string(value::Int(j, "version")));
+  JournalEntry e{
+      Str(j, "containerID"), Str(j, "podUID"), Str(j, "podNamespace"), Str(j, "podName"), Str(j, "netns"), {}, {},
+      Str(j, "agentVersion")};
   e.netns = {static_cast<uint64_t>(value::Int(j, "netnsDevice")), static_cast<uint64_t>(value::Int(j, "netnsInode"))};
-  if (e.container_id.empty() || !At(j, "sidecar").is_object()) return MakeError(Code::kInvalid, "journal entry without containerID or sidecar");
+  if (e.container_id.empty() || !At(j, "sidecar").is_object())
+    return MakeError(Code::kInvalid, "journal entry without containerID or sidecar");
   e.config = ConfigFromJson(At(j, "sidecar"));
   return e;
 }
@@ -78,7 +101,8 @@ Status Journal::Load(const std::string& netns_dir) {
     Enrolled e{std::move(*entry), nullptr};
     auto fd = kernel::OpenNetns(netns_dir + "/" + e.entry.netns_path.substr(e.entry.netns_path.rfind('/') + 1));
     if (fd.ok())
-      if (auto id = kernel::IdentifyNetns(fd->get()); id.ok() && *id == e.entry.netns) e.netns = std::make_shared<UniqueFd>(std::move(*fd));
+      if (auto id = kernel::IdentifyNetns(fd->get()); id.ok() && *id == e.entry.netns)
+        e.netns = std::make_shared<UniqueFd>(std::move(*fd));
     std::lock_guard lock(mutex_);
     entries_.try_emplace(e.entry.container_id, std::move(e));
   }

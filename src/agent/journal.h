@@ -1,8 +1,8 @@
-// What the agent must remember about each pod that it enrolled: on the node's disk, so that the next agent knows it too,
-// and in memory with the descriptor of the pod's network namespace.
+// What the agent must remember about each pod that it enrolled: on the node's disk, so that the next agent knows it
+// too, and in memory with the descriptor of the pod's network namespace.
 //
-// One file an attachment in <run_dir>/journal, replaced atomically. Threading: every member may be called from any thread.
-// Failure: an unreadable file is logged, set aside as *.bad, and counts as absent.
+// One file an attachment in <run_dir>/journal, replaced atomically. Threading: every member may be called from any
+// thread. Failure: an unreadable file is logged, set aside as *.bad, and counts as absent.
 #pragma once
 #include <mutex>
 
@@ -14,10 +14,10 @@ namespace fairlead::agent {
 
 struct JournalEntry {
   std::string container_id, pod_uid, pod_namespace, pod_name;
-  std::string netns_path;            // as the runtime named it
+  std::string netns_path;  // as the runtime named it
   kernel::NetnsId netns;
   redirect::SidecarConfig config;
-  std::string agent_version;         // that wrote the rules last
+  std::string agent_version;  // that wrote the rules last
 };
 
 Json ToJson(const JournalEntry& e);
@@ -25,7 +25,7 @@ Result<JournalEntry> JournalEntryFromJson(const Json& j);
 
 struct Enrolled {
   JournalEntry entry;
-  std::shared_ptr<UniqueFd> netns;   // null when the namespace could not be opened
+  std::shared_ptr<UniqueFd> netns;  // null when the namespace could not be opened
 };
 
 class Journal {

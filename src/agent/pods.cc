@@ -3,9 +3,12 @@
 namespace fairlead::agent {
 
 CachedPods::CachedPods(kube::Api& api, const std::string& node)
-    : api_(api), informer_(api, kube::kPods, "", {.label_selector = "", .field_selector = "spec.nodeName=" + node, .resource_version = ""}) {}
+    : api_(api),
+      informer_(api, kube::kPods, "",
+                {.label_selector = "", .field_selector = "spec.nodeName=" + node, .resource_version = ""}) {}
 
-Result<kube::ObjectPtr> CachedPods::Find(const std::string& ns, const std::string& name, const std::string& uid, SteadyTime deadline) {
+Result<kube::ObjectPtr> CachedPods::Find(const std::string& ns, const std::string& name, const std::string& uid,
+                                         SteadyTime deadline) {
   auto fits = [&](const Json& pod) { return uid.empty() || kube::Uid(pod) == uid; };
   Error last = MakeError(Code::kUnavailable, "the agent's pod cache is not filled yet");
   for (Millis pause{5};; pause = std::min(pause * 2, Millis(500))) {
@@ -15,10 +18,12 @@ Result<kube::ObjectPtr> CachedPods::Find(const std::string& ns, const std::strin
       auto got = api_.Get(kube::kPods, ns, name);
       if (got.ok() && fits(*got)) return std::make_shared<const Json>(std::move(*got));
       if (got.ok() || got.error().code == Code::kNotFound)
-        return MakeError(Code::kNotFound, "pod " + ns + "/" + name + (uid.empty() ? "" : " with UID " + uid) + " does not exist any more");
+        return MakeError(Code::kNotFound, "pod " + ns + "/" + name + (uid.empty() ? "" : " with UID " + uid) +
+                                              " does not exist any more");
       last = got.error();
     }
-    if (SteadyNow() + pause >= deadline) return MakeError(Code::kUnavailable, "cannot learn about pod " + ns + "/" + name + ": " + last.message);
+    if (SteadyNow() + pause >= deadline)
+      return MakeError(Code::kUnavailable, "cannot learn about pod " + ns + "/" + name + ": " + last.message);
     std::this_thread::sleep_for(pause);
   }
 }

@@ -24,12 +24,13 @@ Result<Chart> LoadDirectory(const std::string& path);
 struct Release {
   std::string name, ns;
   bool is_upgrade = false;
-  std::string kube_version = "v1.32.0";          // .Capabilities.KubeVersion.Version
-  std::vector<std::string> api_versions;         // .Capabilities.APIVersions
+  std::string kube_version = "v1.32.0";   // .Capabilities.KubeVersion.Version
+  std::vector<std::string> api_versions;  // .Capabilities.APIVersions
 };
 
 // The manifests in Helm's install order, each with metadata. `values` are the user's; the chart's own lie under them.
-// Errors: Helm's text for template errors; "YAML parse error on FILE: ..." for what renders to something else than YAML.
+// Errors: Helm's text for template errors; "YAML parse error on FILE: ..." for what renders to something else than
+// YAML.
 Result<std::vector<Json>> Render(const Chart& chart, const Json& values, const Release& release);
 
 }  // namespace fairlead::chart

@@ -23,9 +23,11 @@ Result<Chart> LoadFiles(const std::map<std::string, std::string>& files) {
   chart.name = value::Str(chart.metadata, "name");
   chart.version = Scalar(value::At(chart.metadata, "version"));
   chart.app_version = Scalar(value::At(chart.metadata, "appVersion"));
-  if (chart.name.empty() || chart.version.empty()) return MakeError(Code::kInvalid, "Chart.yaml: name and version are required");
+  if (chart.name.empty() || chart.version.empty())
+    return MakeError(Code::kInvalid, "Chart.yaml: name and version are required");
   if (!value::IsEmpty(value::At(chart.metadata, "dependencies")))
-    return MakeError(Code::kUnsupported, "Chart.yaml: chart " + chart.name + " has dependencies; subcharts are not supported yet");
+    return MakeError(Code::kUnsupported,
+                     "Chart.yaml: chart " + chart.name + " has dependencies; subcharts are not supported yet");
   chart.values = Json::object();
   for (const auto& [path, text] : files) {
     if (path.starts_with("templates/")) {
@@ -34,7 +36,8 @@ Result<Chart> LoadFiles(const std::map<std::string, std::string>& files) {
       FL_ASSIGN(chart.values, value::ParseYaml(text, "values.yaml"));
       if (chart.values.is_null()) chart.values = Json::object();
       if (!chart.values.is_object()) return MakeError(Code::kInvalid, "values.yaml: expected a mapping at the top");
-    } else if (path != "Chart.yaml" && path != "Chart.lock" && path != "values.schema.json" && !path.starts_with("charts/")) {
+    } else if (path != "Chart.yaml" && path != "Chart.lock" && path != "values.schema.json" &&
+               !path.starts_with("charts/")) {
       chart.files[path] = text;
     }
   }
@@ -52,10 +55,13 @@ Result<Chart> LoadDirectory(const std::string& path) {
     fs::path real = fs::canonical(it->path(), ec);
     std::string relative = fs::relative(it->path(), root).generic_string();
     if (ec || !real.string().starts_with(root.string() + "/"))
-      return MakeError(Code::kInvalid, "loading chart " + path + ": " + relative + " is a link that leads out of the chart");
+      return MakeError(Code::kInvalid,
+                       "loading chart " + path + ": " + relative + " is a link that leads out of the chart");
     FL_ASSIGN(std::string text, ReadFile(real.string(), kMaxChartBytes));
     total += text.size();
-    if (total > kMaxChartBytes) return MakeError(Code::kInvalid, "loading chart " + path + ": larger than " + std::to_string(kMaxChartBytes) + " bytes");
+    if (total > kMaxChartBytes)
+      return MakeError(Code::kInvalid,
+                       "loading chart " + path + ": larger than " + std::to_string(kMaxChartBytes) + " bytes");
     files[relative] = std::move(text);
   }
   if (ec) return ErrnoError("loading chart " + path, ec.value());

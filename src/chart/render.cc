@@ -67,7 +67,8 @@ Result<std::string> OneText(const List& args, size_t i, const char* name) {
 Result<Value> FromYaml(const List& args, const char* name, bool list) {
   FL_ASSIGN(std::string text, OneText(args, 0, name));
   auto j = value::ParseYaml(text, "error unmarshaling YAML");
-  if (!j.ok()) return list ? Value::NewList({Value(j.error().message)}) : Value::NewMap({{"Error", Value(j.error().message)}});
+  if (!j.ok())
+    return list ? Value::NewList({Value(j.error().message)}) : Value::NewMap({{"Error", Value(j.error().message)}});
   if (j->is_null()) return list ? Value::NewList() : Value::NewMap();
   return gotmpl::FromJson(*j);
 }
@@ -98,17 +99,26 @@ void RegisterHelm(gotmpl::Engine& e) {
   e.Register("fromYaml", [](gotmpl::Engine&, const List& args) { return FromYaml(args, "fromYaml", false); });
   e.Register("fromYamlArray", [](gotmpl::Engine&, const List& args) { return FromYaml(args, "fromYamlArray", true); });
   for (const char* name : {"fromJson", "fromJsonArray"})
-    e.Register(name, [name](gotmpl::Engine&, const List& args) { return FromYaml(args, name, std::string_view(name) == "fromJsonArray"); });
+    e.Register(name, [name](gotmpl::Engine&, const List& args) {
+      return FromYaml(args, name, std::string_view(name) == "fromJsonArray");
+    });
 }
 
 Value Context(const Chart& chart, const Json& values, const Release& r) {
   Json merged = chart.values;
   value::MergeValues(merged, values);
-  gotmpl::Map chart_map{{"Name", Value(chart.name)}, {"Version", Value(chart.version)}, {"AppVersion", Value(chart.app_version)},
-                        {"IsRoot", Value(true)}, {"Type", Value(value::Str(chart.metadata, "type"))},
+  gotmpl::Map chart_map{{"Name", Value(chart.name)},
+                        {"Version", Value(chart.version)},
+                        {"AppVersion", Value(chart.app_version)},
+                        {"IsRoot", Value(true)},
+                        {"Type", Value(value::Str(chart.metadata, "type"))},
                         {"Description", Value(value::Str(chart.metadata, "description"))}};
-  gotmpl::Map release{{"Name", Value(r.name)}, {"Namespace", Value(r.ns)}, {"Service", Value("Helm")},
-                      {"IsUpgrade", Value(r.is_upgrade)}, {"IsInstall", Value(!r.is_upgrade)}, {"Revision", Value(1)}};
+  gotmpl::Map release{{"Name", Value(r.name)},
+                      {"Namespace", Value(r.ns)},
+                      {"Service", Value("Helm")},
+                      {"IsUpgrade", Value(r.is_upgrade)},
+                      {"IsInstall", Value(!r.is_upgrade)},
+                      {"Revision", Value(1)}};
   gotmpl::Map capabilities{{"KubeVersion", Value(gotmpl::ObjectPtr(std::make_shared<KubeVersion>(r.kube_version)))},
                            {"APIVersions", Value(gotmpl::ObjectPtr(std::make_shared<ApiVersions>(r.api_versions)))}};
   return Value::NewMap({{"Chart", Value::NewMap(chart_map)},
@@ -141,12 +151,44 @@ Error Rewrite(Error e) {
 }
 
 int InstallRank(const std::string& kind) {
-  static const std::vector<std::string> order = {
-      "PriorityClass", "Namespace", "NetworkPolicy", "ResourceQuota", "LimitRange", "PodSecurityPolicy", "PodDisruptionBudget", "ServiceAccount",
-      "Secret", "SecretList", "ConfigMap", "StorageClass", "PersistentVolume", "PersistentVolumeClaim", "CustomResourceDefinition", "ClusterRole",
-      "ClusterRoleList", "ClusterRoleBinding", "ClusterRoleBindingList", "Role", "RoleList", "RoleBinding", "RoleBindingList", "Service",
-      "DaemonSet", "Pod", "ReplicationController", "ReplicaSet", "Deployment", "HorizontalPodAutoscaler", "StatefulSet", "Job", "CronJob",
-      "IngressClass", "Ingress", "APIService", "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"};
+  static const std::vector<std::string> order = {"PriorityClass",
+                                                 "Namespace",
+                                                 "NetworkPolicy",
+                                                 "ResourceQuota",
+                                                 "LimitRange",
+                                                 "PodSecurityPolicy",
+                                                 "PodDisruptionBudget",
+                                                 "ServiceAccount",
+                                                 "Secret",
+                                                 "SecretList",
+                                                 "ConfigMap",
+                                                 "StorageClass",
+                                                 "PersistentVolume",
+                                                 "PersistentVolumeClaim",
+                                                 "CustomResourceDefinition",
+                                                 "ClusterRole",
+                                                 "ClusterRoleList",
+                                                 "ClusterRoleBinding",
+                                                 "ClusterRoleBindingList",
+                                                 "Role",
+                                                 "RoleList",
+                                                 "RoleBinding",
+                                                 "RoleBindingList",
+                                                 "Service",
+                                                 "DaemonSet",
+                                                 "Pod",
+                                                 "ReplicationController",
+                                                 "ReplicaSet",
+                                                 "Deployment",
+                                                 "HorizontalPodAutoscaler",
+                                                 "StatefulSet",
+                                                 "Job",
+                                                 "CronJob",
+                                                 "IngressClass",
+                                                 "Ingress",
+                                                 "APIService",
+                                                 "MutatingWebhookConfiguration",
+                                                 "ValidatingWebhookConfiguration"};
   return static_cast<int>(std::find(order.begin(), order.end(), kind) - order.begin());
 }
 
@@ -171,22 +213,27 @@ Result<std::vector<Json>> Render(const Chart& chart, const Json& values, const R
   for (const std::string& path : order) {
     std::string base = path.substr(path.rfind('/') + 1);
     if (base.starts_with('_') || base == "NOTES.txt") continue;
-    (**context.as_map())["Template"] = Value::NewMap({{"Name", Value(chart.name + "/" + path)}, {"BasePath", Value(chart.name + "/templates")}});
+    (**context.as_map())["Template"] =
+        Value::NewMap({{"Name", Value(chart.name + "/" + path)}, {"BasePath", Value(chart.name + "/templates")}});
     auto text = engine.Execute(chart.name + "/" + path, context);
     if (!text.ok()) return Rewrite(text.error());
     rendered[path] = ReplaceAll(*text, "<no value>", "");
   }
   std::vector<Json> out;
   for (const auto& [path, text] : rendered) {
-    auto docs = value::ParseYamlStream(text, "YAML parse error on " + chart.name + "/" + path + ": error converting YAML to JSON: yaml");
+    auto docs = value::ParseYamlStream(
+        text, "YAML parse error on " + chart.name + "/" + path + ": error converting YAML to JSON: yaml");
     if (!docs.ok()) return docs.error();
     for (Json& doc : *docs) {
       if (!doc.is_object() || value::Str(doc, "kind").empty() || value::Str(doc, "metadata", "name").empty())
-        return MakeError(Code::kInvalid, chart.name + "/" + path + ": renders to something that has no kind or no metadata.name");
+        return MakeError(Code::kInvalid,
+                         chart.name + "/" + path + ": renders to something that has no kind or no metadata.name");
       out.push_back(std::move(doc));
     }
   }
-  std::stable_sort(out.begin(), out.end(), [](const Json& a, const Json& b) { return InstallRank(value::Str(a, "kind")) < InstallRank(value::Str(b, "kind")); });
+  std::stable_sort(out.begin(), out.end(), [](const Json& a, const Json& b) {
+    return InstallRank(value::Str(a, "kind")) < InstallRank(value::Str(b, "kind"));
+  });
   return out;
 }
 

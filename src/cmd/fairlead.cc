@@ -20,7 +20,8 @@ using value::At;
 using value::Str;
 
 struct Options {
-  std::string kubeconfig, context, ns, output, type = "strategic", patch, file, condition, timeout = "30s", container, tail;
+  std::string kubeconfig, context, ns, output, type = "strategic", patch, file, condition, timeout = "30s", container,
+                                               tail;
   std::vector<std::string> args;
   bool all_namespaces = false, wait_delete = true;
 };
@@ -33,7 +34,8 @@ struct Target {
 
 class Cli {
  public:
-  Cli(kube::Config config, Options o) : ns_(o.ns.empty() ? config.ns : o.ns), client_(std::move(config)), o_(std::move(o)) {}
+  Cli(kube::Config config, Options o)
+      : ns_(o.ns.empty() ? config.ns : o.ns), client_(std::move(config)), o_(std::move(o)) {}
 
   Status Get() {
     FL_ASSIGN(Target t, Find(o_.args));
@@ -44,24 +46,30 @@ class Cli {
     FL_ASSIGN(Json j, value::ParseJson(r.body, "answer"));
     if (o_.output == "json") return Print(value::DumpPretty(j) + "\n");
     if (o_.output == "yaml") return Print(value::ToYaml(j));
-    if (!table) return MakeError(Code::kInvalid, "unable to match a printer suitable for the output format \"" + o_.output + "\", allowed formats are: json,wide,yaml");
+    if (!table)
+      return MakeError(Code::kInvalid, "unable to match a printer suitable for the output format \"" + o_.output +
+                                           "\", allowed formats are: json,wide,yaml");
     return PrintTable(j, t.resource.namespaced && o_.all_namespaces);
   }
 
   Status PatchObject() {
     FL_ASSIGN(Target t, Find(o_.args));
     if (t.name.empty()) return MakeError(Code::kInvalid, "one resource name is required");
-    kube::PatchType type = o_.type == "merge" ? kube::PatchType::kMerge : o_.type == "json" ? kube::PatchType::kJson : kube::PatchType::kStrategic;
+    kube::PatchType type = o_.type == "merge"  ? kube::PatchType::kMerge
+                           : o_.type == "json" ? kube::PatchType::kJson
+                                               : kube::PatchType::kStrategic;
     FL_ASSIGN(Json patch, value::ParseYaml(o_.patch, "--patch"));
     FL_ASSIGN(Json before, client_.Get(t.resource, ns_, t.name));
-    FL_ASSIGN(Json after, client_.Patch(t.resource, ns_, t.name, type, patch, {.subresource = "", .field_manager = "kubectl-patch"}));
+    FL_ASSIGN(Json after, client_.Patch(t.resource, ns_, t.name, type, patch,
+                                        {.subresource = "", .field_manager = "kubectl-patch"}));
     bool same = kube::ResourceVersion(before) == kube::ResourceVersion(after);
     return Print(Named(t.resource) + "/" + t.name + " patched" + (same ? " (no change)" : "") + "\n");
   }
 
   Status Wait() {
     FL_ASSIGN(Target t, Find(o_.args));
-    if (!o_.condition.starts_with("condition=")) return MakeError(Code::kInvalid, "unrecognized condition: \"" + o_.condition + "\"; use --for=condition=NAME");
+    if (!o_.condition.starts_with("condition="))
+      return MakeError(Code::kInvalid, "unrecognized condition: \"" + o_.condition + "\"; use --for=condition=NAME");
     auto parts = Split(o_.condition.substr(10), '=');
     std::string want = parts.size() > 1 ? parts[1] : "true";
     FL_ASSIGN(Millis timeout, ParseDuration(o_.timeout));
@@ -76,7 +84,9 @@ class Cli {
         if (observed.is_number() && observed.get<int64_t>() < kube::Generation(o)) continue;
         if (EqualFold(Str(c, "status"), want)) return Print(Named(t.resource) + "/" + t.name + " condition met\n");
       }
-      if (SteadyNow() >= deadline) return MakeError(Code::kDeadlineExceeded, "timed out waiting for the condition on " + t.resource.plural + "/" + t.name);
+      if (SteadyNow() >= deadline)
+        return MakeError(Code::kDeadlineExceeded,
+                         "timed out waiting for the condition on " + t.resource.plural + "/" + t.name);
       std::this_thread::sleep_for(Millis(100));
     }
   }
@@ -95,7 +105,8 @@ class Cli {
       FL_ASSIGN(kube::Resource r, mapper.Find(Str(doc, "apiVersion"), Str(doc, "kind")));
       std::string ns = r.namespaced ? (kube::Namespace(doc).empty() ? ns_ : kube::Namespace(doc)) : "";
       if (r.namespaced) doc["metadata"]["namespace"] = ns;
-      FL_TRY(client_.Patch(r, ns, kube::Name(doc), kube::PatchType::kApply, doc, {.subresource = "", .field_manager = "kubectl", .force = true}));
+      FL_TRY(client_.Patch(r, ns, kube::Name(doc), kube::PatchType::kApply, doc,
+                           {.subresource = "", .field_manager = "kubectl", .force = true}));
       FL_TRY(Print(Named(r) + "/" + kube::Name(doc) + " serverside-applied\n"));
     }
     return {};
@@ -119,7 +130,8 @@ class Cli {
     std::string query = "?";
     if (!o_.container.empty()) query += "container=" + http::PercentEncode(o_.container) + "&";
     if (!o_.tail.empty()) query += "tailLines=" + o_.tail;
-    FL_ASSIGN(http::Response r, client_.Raw({.target = kube::kPods.Path(ns_, o_.args[0], "log") + query, .headers = {{"accept", "*/*"}}}));
+    FL_ASSIGN(http::Response r, client_.Raw({.target = kube::kPods.Path(ns_, o_.args[0], "log") + query,
+                                             .headers = {{"accept", "*/*"}}}));
     return Print(r.body);
   }
 
@@ -165,8 +177,11 @@ class Cli {
       if (!group.empty() && g != group) continue;
       for (const Json& e : At(resources, "resources")) {
         const Json& shorts = At(e, "shortNames");
-        bool match = EqualFold(kind, Str(e, "name")) || EqualFold(kind, Str(e, "singularName")) || EqualFold(kind, Str(e, "kind")) || (shorts.is_array() && std::find(shorts.begin(), shorts.end(), Json(kind)) != shorts.end());
-        if (match && Str(e, "name").find('/') == std::string::npos) return Target{{g, v, Str(e, "name"), value::Bool(e, "namespaced"), Str(e, "kind")}, name};
+        bool match = EqualFold(kind, Str(e, "name")) || EqualFold(kind, Str(e, "singularName")) ||
+                     EqualFold(kind, Str(e, "kind")) ||
+                     (shorts.is_array() && std::find(shorts.begin(), shorts.end(), Json(kind)) != shorts.end());
+        if (match && Str(e, "name").find('/') == std::string::npos)
+          return Target{{g, v, Str(e, "name"), value::Bool(e, "namespaced"), Str(e, "kind")}, name};
       }
     }
     return MakeError(Code::kNotFound, "the server doesn't have a resource type \"" + args[0] + "\"");
@@ -203,7 +218,8 @@ class Cli {
     std::string out;
     for (const auto& line : lines) {
       std::string text;
-      for (size_t i = 0; i < line.size(); ++i) text += line[i] + std::string(i + 1 < line.size() ? width[i] - line[i].size() + 3 : 0, ' ');
+      for (size_t i = 0; i < line.size(); ++i)
+        text += line[i] + std::string(i + 1 < line.size() ? width[i] - line[i].size() + 3 : 0, ' ');
       out += text + "\n";
     }
     return Print(out);
@@ -217,7 +233,8 @@ class Cli {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{"Fairlead on the command line. The commands below are kubectl's; where kubectl is installed, use either."};
+  CLI::App app{
+      "Fairlead on the command line. The commands below are kubectl's; where kubectl is installed, use either."};
   app.set_version_flag("--version", std::string("fairlead ") + cmd::kComponentVersion);
   app.require_subcommand(1);
   app.fallthrough();
@@ -237,13 +254,17 @@ int main(int argc, char** argv) {
   get->add_flag("-A,--all-namespaces", o.all_namespaces, "In all namespaces");
   auto* patch = command("patch", "Change fields of a resource", &Cli::PatchObject);
   patch->add_option("resource", o.args, "TYPE NAME")->required();
-  patch->add_option("--type", o.type, "merge, json or strategic")->check(CLI::IsMember({"merge", "json", "strategic"}))->capture_default_str();
+  patch->add_option("--type", o.type, "merge, json or strategic")
+      ->check(CLI::IsMember({"merge", "json", "strategic"}))
+      ->capture_default_str();
   patch->add_option("-p,--patch", o.patch, "The patch, JSON or YAML")->required();
   auto* wait = command("wait", "Wait for a condition of a resource", &Cli::Wait);
   wait->add_option("resource", o.args, "TYPE/NAME")->required();
   wait->add_option("--for", o.condition, "condition=NAME[=STATUS]")->required();
   wait->add_option("--timeout", o.timeout, "How long: 30s, 5m")->capture_default_str();
-  command("apply", "Make resources as a file describes them", &Cli::Apply)->add_option("-f,--filename", o.file, "File, or - for standard input")->required();
+  command("apply", "Make resources as a file describes them", &Cli::Apply)
+      ->add_option("-f,--filename", o.file, "File, or - for standard input")
+      ->required();
   auto* del = command("delete", "Delete a resource", &Cli::Delete);
   del->add_option("resource", o.args, "TYPE NAME")->required();
   del->add_option("--wait", o.wait_delete, "Wait until it is gone")->capture_default_str();

@@ -78,7 +78,8 @@ int Supervise(const lab::LabConfig& config) {
     ended = ::waitpid(init, &status, WNOHANG) == init;
   }
   std::error_code ec;
-  for (const char* part : {"/nodes", "/specs", "/logs", "/kubeconfig"}) std::filesystem::remove_all(config.state_dir + part, ec);
+  for (const char* part : {"/nodes", "/specs", "/logs", "/kubeconfig"})
+    std::filesystem::remove_all(config.state_dir + part, ec);
   std::filesystem::remove(config.state_dir, ec);  // only when nothing of anybody else lies there
   return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
@@ -95,16 +96,21 @@ int main(int argc, char** argv) {
   auto self = std::filesystem::read_symlink("/proc/self/exe", ec).parent_path();
   config.images_dir = (self / "images").string();
   config.state_dir = "/tmp/fairlead-lab-" + std::to_string(::getpid());
+  bool with_parent = false;
   int64_t token_seconds = 3600, sandbox_retry_ms = 10000;
   auto* up = app.add_subcommand("up", "Run a cluster until SIGTERM or Ctrl-C; prints where its kubeconfig lies");
   up->add_option("--nodes", config.nodes, "Number of nodes")->capture_default_str();
   up->add_option("--state-dir", config.state_dir, "Directory for the kubeconfig and logs; removed at the end");
   up->add_option("--images", config.images_dir, "Directory of the container images (NAME/TAG)");
-  up->add_option("--cni-plugins", config.cni_plugins_dir, "Directory of bridge, host-local and loopback")->capture_default_str();
+  up->add_option("--cni-plugins", config.cni_plugins_dir, "Directory of bridge, host-local and loopback")
+      ->capture_default_str();
   up->add_option("--port", config.port, "Port of the API server on 127.0.0.1; 0: a free one")->capture_default_str();
   up->add_option("--token-seconds", token_seconds, "Lifetime of service account tokens")->capture_default_str();
-  up->add_option("--sandbox-retry-ms", sandbox_retry_ms, "Pause before a pod's sandbox is tried again")->capture_default_str();
+  up->add_option("--sandbox-retry-ms", sandbox_retry_ms, "Pause before a pod's sandbox is tried again")
+      ->capture_default_str();
+  up->add_flag("--with-parent", with_parent, "End when the process that started this one ends");
   CLI11_PARSE(app, argc, argv);
+  if (with_parent) ::prctl(PR_SET_PDEATHSIG, SIGTERM);
   config.token_lifetime = std::chrono::seconds(token_seconds);
   config.sandbox_retry = Millis(sandbox_retry_ms);
   config.images_dir = std::filesystem::absolute(config.images_dir, ec).string();

@@ -21,14 +21,16 @@ namespace {
 using namespace fairlead;
 
 struct Flags {
-  std::string kubeconfig, catalog_file, hub, chart_dir, log_level = "info", ns, health = "0.0.0.0:8081", metrics = "0.0.0.0:8443";
+  std::string kubeconfig, catalog_file, hub, chart_dir, log_level = "info", ns, health = "0.0.0.0:8081",
+                                                        metrics = "0.0.0.0:8443";
   bool leader_elect = true, log_json = false;
 };
 
 Result<std::pair<std::string, uint16_t>> ParseAddress(const std::string& text) {
   size_t colon = text.rfind(':');
   auto port = ParseInt(colon == text.npos ? "" : text.substr(colon + 1));
-  if (!port.ok() || *port < 1 || *port > 65535) return MakeError(Code::kInvalid, "\"" + text + "\" is not an address of the form HOST:PORT");
+  if (!port.ok() || *port < 1 || *port > 65535)
+    return MakeError(Code::kInvalid, "\"" + text + "\" is not an address of the form HOST:PORT");
   return std::pair(text.substr(0, colon), static_cast<uint16_t>(*port));
 }
 
@@ -38,7 +40,8 @@ Result<mesh::IstioCniConfig> LoadOperatorConfig(const Flags& flags, kube::Client
   if (!flags.catalog_file.empty()) {
     FL_ASSIGN(catalog, ReadFile(flags.catalog_file, 4 << 20));
   }
-  FL_ASSIGN(config.catalog, mesh::Catalog::Parse(catalog, flags.catalog_file.empty() ? "version catalogue" : flags.catalog_file));
+  FL_ASSIGN(config.catalog,
+            mesh::Catalog::Parse(catalog, flags.catalog_file.empty() ? "version catalogue" : flags.catalog_file));
   if (!flags.hub.empty()) config.catalog.SetHub(flags.hub);
   if (flags.chart_dir.empty()) {
     std::map<std::string, std::string> files;
@@ -66,7 +69,9 @@ Status Run(const Flags& flags, const std::stop_token& stop) {
   for (const std::string& text : {flags.health, flags.metrics}) {
     if (text.empty() || text == "0") continue;
     FL_ASSIGN(auto address, ParseAddress(text));
-    FL_ASSIGN(auto server, controller::ServeHealth(address.first, address.second, text == flags.metrics ? &metrics : nullptr, [&] { return started ? "" : "starting"; }));
+    FL_ASSIGN(auto server,
+              controller::ServeHealth(address.first, address.second, text == flags.metrics ? &metrics : nullptr,
+                                      [&] { return started ? "" : "starting"; }));
     servers.push_back(std::move(server));
   }
   FL_ASSIGN(mesh::IstioCniConfig config, LoadOperatorConfig(flags, client));
@@ -86,7 +91,10 @@ Status Run(const Flags& flags, const std::stop_token& stop) {
   char host[256] = "operator";
   ::gethostname(host, sizeof host - 1);
   std::string ns = flags.ns.empty() ? kube_config.ns : flags.ns;
-  return controller::RunAsLeader(client, {.ns = ns, .name = "sail-operator-lock", .identity = (pod ? std::string(pod) : host) + "_" + RandomUuid()}, lead, stop);
+  return controller::RunAsLeader(
+      client,
+      {.ns = ns, .name = "sail-operator-lock", .identity = (pod ? std::string(pod) : host) + "_" + RandomUuid()}, lead,
+      stop);
 }
 
 }  // namespace
@@ -95,14 +103,17 @@ int main(int argc, char** argv) {
   CLI::App app{"Fairlead's operator for the Istio CNI"};
   app.set_version_flag("--version", std::string("fairlead-operator ") + cmd::kComponentVersion);
   Flags flags;
-  app.add_option("--kubeconfig", flags.kubeconfig, "Kubeconfig file; without it the pod's service account, or the default kubeconfig");
+  app.add_option("--kubeconfig", flags.kubeconfig,
+                 "Kubeconfig file; without it the pod's service account, or the default kubeconfig");
   app.add_option("--catalog", flags.catalog_file, "Version catalogue to use instead of the built-in one");
   app.add_option("--hub", flags.hub, "Registry and path of the images, instead of the catalogue's");
   app.add_option("--chart", flags.chart_dir, "Directory of an istio-cni chart to use instead of the built-in one");
   app.add_option("--namespace", flags.ns, "Namespace of the leader election lease; the pod's own by default");
-  app.add_option("--health-probe-bind-address", flags.health, "Address of /healthz and /readyz; 0 turns it off")->capture_default_str();
+  app.add_option("--health-probe-bind-address", flags.health, "Address of /healthz and /readyz; 0 turns it off")
+      ->capture_default_str();
   app.add_option("--metrics-bind-address", flags.metrics, "Address of /metrics; 0 turns it off")->capture_default_str();
-  app.add_option("--leader-elect", flags.leader_elect, "Only one of several operators works at a time")->capture_default_str();
+  app.add_option("--leader-elect", flags.leader_elect, "Only one of several operators works at a time")
+      ->capture_default_str();
   app.add_option("--log-level", flags.log_level, "debug, info, warn or error")->capture_default_str();
   app.add_flag("--log-as-json", flags.log_json, "Log lines as JSON");
   CLI11_PARSE(app, argc, argv);

@@ -1,8 +1,8 @@
 // The CNI plugin that the container runtime executes.
 #include <unistd.h>
 
-#include "cni/plugin.h"
 #include "cmd/version.h"
+#include "cni/plugin.h"
 
 int main(int argc, char** argv) {
   using namespace fairlead;

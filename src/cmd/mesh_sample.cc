@@ -1,6 +1,7 @@
 // The smallest mesh that shows whether redirection works: a transparent proxy, a server and a client.
 //
-//   mesh-sample proxy            accepts on 15001 (outbound) and 15006 (inbound), asks the kernel where the connection was
+//   mesh-sample proxy            accepts on 15001 (outbound) and 15006 (inbound), asks the kernel where the connection
+//   was
 //                                going, marks each request that passes, and forwards it
 //   mesh-sample server           answers GET /ping on :8080 with the marks that the request carries
 //   mesh-sample client A:P,...   keeps one connection to each target and opens new ones; prints a JSON line a second
@@ -129,7 +130,9 @@ int Proxy(const std::stop_token& stop) {
 int Serve(const std::stop_token& stop) {
   http::Server server({}, [](http::Request& r, http::ResponseWriter& w) {
     if (r.path == "/healthz") return w.Send(200, "text/plain", "ok\n");
-    w.Send(200, "text/plain", (r.Header("x-mesh-outbound").empty() ? std::string("-") : "outbound") + "," + (r.Header("x-mesh-inbound").empty() ? "-" : "inbound"));
+    w.Send(200, "text/plain",
+           (r.Header("x-mesh-outbound").empty() ? std::string("-") : "outbound") + "," +
+               (r.Header("x-mesh-inbound").empty() ? "-" : "inbound"));
   });
   auto listener = http::ListenTcp("0.0.0.0", kServer);
   if (!listener.ok() || !server.AddListener(std::move(*listener)).ok()) return 1;
@@ -150,9 +153,11 @@ bool Ping(int fd, Stats& s) {
     char buf[4096];
     while (true) {
       size_t head = answer.find("\r\n\r\n"), length = answer.find("content-length: ");
-      if (head != answer.npos && length < head && answer.size() >= head + 4 + static_cast<size_t>(atoi(answer.c_str() + length + 16))) {
+      if (head != answer.npos && length < head &&
+          answer.size() >= head + 4 + static_cast<size_t>(atoi(answer.c_str() + length + 16))) {
         if (answer.substr(head + 4) != "outbound,inbound") ++s.unmarked;
-        s.slowest_ms = std::max<int64_t>(s.slowest_ms, std::chrono::duration_cast<Millis>(SteadyNow() - started).count());
+        s.slowest_ms =
+            std::max<int64_t>(s.slowest_ms, std::chrono::duration_cast<Millis>(SteadyNow() - started).count());
         return true;
       }
       ssize_t n = ::recv(fd, buf, sizeof buf, 0);
@@ -187,14 +192,19 @@ int RunClient(const std::string& list, const std::stop_token& stop) {
       while (SleepFor(Millis(100), stop)) {
         ++s.connections;
         UniqueFd fd = Connect(to, nullptr);
-        if (fd.valid()) Ping(fd.get(), s);
-        else ++s.requests, ++s.failed;
+        if (fd.valid())
+          Ping(fd.get(), s);
+        else
+          ++s.requests, ++s.failed;
       }
     });
   }
   do {
-    printf("{\"requests\": %ld, \"failed\": %ld, \"unmarked\": %ld, \"broken\": %ld, \"connections\": %ld, \"slowestMs\": %ld}\n", s.requests.load(), s.failed.load(), s.unmarked.load(),
-           s.broken.load(), s.connections.load(), s.slowest_ms.load());
+    printf(
+        "{\"requests\": %ld, \"failed\": %ld, \"unmarked\": %ld, \"broken\": %ld, \"connections\": %ld, \"slowestMs\": "
+        "%ld}\n",
+        s.requests.load(), s.failed.load(), s.unmarked.load(), s.broken.load(), s.connections.load(),
+        s.slowest_ms.load());
     fflush(stdout);
   } while (SleepFor(Millis(1000), stop));
   return 0;

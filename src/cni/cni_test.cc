@@ -21,13 +21,26 @@ class Plugin : public ::testing::Test {
   void TearDown() override { std::filesystem::remove_all(dir); }
 
   json Config() {
-    return {{"cniVersion", "1.0.0"}, {"name", "net"}, {"type", "istio-cni"}, {"cni_agent_run_dir", dir}, {"pod_namespace", "istio-cni"}, {"exclude_namespaces", {"kube-system"}}, {"agent_wait_ms", 300},
+    return {{"cniVersion", "1.0.0"},
+            {"name", "net"},
+            {"type", "istio-cni"},
+            {"cni_agent_run_dir", dir},
+            {"pod_namespace", "istio-cni"},
+            {"exclude_namespaces", {"kube-system"}},
+            {"agent_wait_ms", 300},
             {"prevResult", {{"cniVersion", "1.0.0"}, {"ips", {{{"address", "10.0.0.2/24"}}}}}}};
   }
-  std::map<std::string, std::string> Env(const std::string& command, const std::string& ns = "default", const std::string& pod = "p") {
-    return {{"CNI_COMMAND", command}, {"CNI_CONTAINERID", "abc"}, {"CNI_NETNS", "/proc/self/ns/net"}, {"CNI_IFNAME", "eth0"}, {"CNI_ARGS", "IgnoreUnknown=1;K8S_POD_NAMESPACE=" + ns + ";K8S_POD_NAME=" + pod + ";K8S_POD_UID=u"}};
+  std::map<std::string, std::string> Env(const std::string& command, const std::string& ns = "default",
+                                         const std::string& pod = "p") {
+    return {{"CNI_COMMAND", command},
+            {"CNI_CONTAINERID", "abc"},
+            {"CNI_NETNS", "/proc/self/ns/net"},
+            {"CNI_IFNAME", "eth0"},
+            {"CNI_ARGS", "IgnoreUnknown=1;K8S_POD_NAMESPACE=" + ns + ";K8S_POD_NAME=" + pod + ";K8S_POD_UID=u"}};
   }
-  PluginOutput Run(const std::map<std::string, std::string>& env, const std::string& config) { return RunPlugin({env, config}, [](const std::string&) {}); }
+  PluginOutput Run(const std::map<std::string, std::string>& env, const std::string& config) {
+    return RunPlugin({env, config}, [](const std::string&) {});
+  }
   int CodeOf(const PluginOutput& out) { return json::parse(out.text)["code"].get<int>(); }
 
   // An agent that answers `answers` in turn; "" closes the connection without an answer.
@@ -47,7 +60,8 @@ class Plugin : public ::testing::Test {
   }
   static std::string Http(int status, const json& body) {
     std::string text = body.dump();
-    return "HTTP/1.1 " + std::to_string(status) + " X\r\ncontent-length: " + std::to_string(text.size()) + "\r\n\r\n" + text;
+    return "HTTP/1.1 " + std::to_string(status) + " X\r\ncontent-length: " + std::to_string(text.size()) + "\r\n\r\n" +
+           text;
   }
 
   std::string dir = "/tmp/fairlead-cni-" + RandomHex(8);
@@ -85,10 +99,21 @@ TEST_F(Plugin, AnswersBadInputInTheErrorFormat) {
     return e;
   };
   std::string good = Config().dump();
-  const Case cases[] = {{"empty", "", Env("ADD"), 6}, {"truncated", good.substr(0, good.size() / 2), Env("ADD"), 6}, {"not json", "hello", Env("ADD"), 6}, {"a list", "[]", Env("ADD"), 6},
-                        {"deep", std::string(100000, '['), Env("ADD"), 6}, {"no name", no_name.dump(), Env("ADD"), 7}, {"future version", future.dump(), Env("ADD"), 1}, {"no container id", good, without("CNI_CONTAINERID"), 4},
-                        {"no netns", good, without("CNI_NETNS"), 4}, {"no ifname", good, without("CNI_IFNAME"), 4}, {"bad container id", good, with("CNI_CONTAINERID", "../x"), 4}, {"bad ifname", good, with("CNI_IFNAME", "a/b"), 4},
-                        {"no command", good, without("CNI_COMMAND"), 4}, {"unknown command", good, with("CNI_COMMAND", "DANCE"), 4}, {"netns gone", good, with("CNI_NETNS", "/no/such/netns"), 3}};
+  const Case cases[] = {{"empty", "", Env("ADD"), 6},
+                        {"truncated", good.substr(0, good.size() / 2), Env("ADD"), 6},
+                        {"not json", "hello", Env("ADD"), 6},
+                        {"a list", "[]", Env("ADD"), 6},
+                        {"deep", std::string(100000, '['), Env("ADD"), 6},
+                        {"no name", no_name.dump(), Env("ADD"), 7},
+                        {"future version", future.dump(), Env("ADD"), 1},
+                        {"no container id", good, without("CNI_CONTAINERID"), 4},
+                        {"no netns", good, without("CNI_NETNS"), 4},
+                        {"no ifname", good, without("CNI_IFNAME"), 4},
+                        {"bad container id", good, with("CNI_CONTAINERID", "../x"), 4},
+                        {"bad ifname", good, with("CNI_IFNAME", "a/b"), 4},
+                        {"no command", good, without("CNI_COMMAND"), 4},
+                        {"unknown command", good, with("CNI_COMMAND", "DANCE"), 4},
+                        {"netns gone", good, with("CNI_NETNS", "/no/such/netns"), 3}};
   for (const Case& c : cases) {
     auto out = Run(c.env, c.config);
     EXPECT_EQ(out.exit_status, 1) << c.name;
@@ -118,10 +143,13 @@ TEST_F(Plugin, LimitsWhatItReads) {
 }
 
 TEST_F(Plugin, PassesPodsThatNeedNoAgent) {
-  for (auto env : {Env("ADD", "kube-system"), Env("ADD", "istio-cni", "istio-cni-node-x1y2z"), Env("DEL"), Env("STATUS"), Env("GC")}) {
+  for (auto env : {Env("ADD", "kube-system"), Env("ADD", "istio-cni", "istio-cni-node-x1y2z"), Env("DEL"),
+                   Env("STATUS"), Env("GC")}) {
     auto out = Run(env, Config().dump());
     EXPECT_EQ(out.exit_status, 0) << out.text;
-    if (env["CNI_COMMAND"] == "ADD") { EXPECT_EQ(json::parse(out.text), Config()["prevResult"]); }
+    if (env["CNI_COMMAND"] == "ADD") {
+      EXPECT_EQ(json::parse(out.text), Config()["prevResult"]);
+    }
   }
   auto no_pod = Env("ADD");
   no_pod["CNI_ARGS"] = "";

@@ -40,17 +40,22 @@ std::string Text(const json& j, const char* key) {
 std::optional<CniError> ReadConfigJson(const std::string& text, Config& c) {
   if (text.empty()) return CniError{kDecodeFailure, "no network configuration on standard input", ""};
   json j = Parse(text);
-  if (j.is_discarded() || !j.is_object()) return CniError{kDecodeFailure, "the network configuration on standard input is not a JSON object", ""};
+  if (j.is_discarded() || !j.is_object())
+    return CniError{kDecodeFailure, "the network configuration on standard input is not a JSON object", ""};
   if (std::string v = Text(j, "cniVersion"); !v.empty()) c.cni_version = v;
-  bool known = std::any_of(std::begin(kVersions), std::end(kVersions), [&](const char* v) { return c.cni_version == v; });
-  if (!known) return CniError{kIncompatibleVersion, "incompatible CNI versions", "config is \"" + c.cni_version + "\", plugin supports 0.1.0 to 1.1.0"};
+  bool known =
+      std::any_of(std::begin(kVersions), std::end(kVersions), [&](const char* v) { return c.cni_version == v; });
+  if (!known)
+    return CniError{kIncompatibleVersion, "incompatible CNI versions",
+                    "config is \"" + c.cni_version + "\", plugin supports 0.1.0 to 1.1.0"};
   if (Text(j, "name").empty()) return CniError{kInvalidConfig, "the network configuration has no name", "set \"name\""};
   if (std::string d = Text(j, "cni_agent_run_dir"); !d.empty()) c.run_dir = d;
   c.pod_namespace = Text(j, "pod_namespace");
   if (auto it = j.find("exclude_namespaces"); it != j.end() && it->is_array())
     for (const json& n : *it)
       if (n.is_string()) c.exclude_namespaces.push_back(n.get<std::string>());
-  if (auto it = j.find("agent_wait_ms"); it != j.end() && it->is_number_integer()) c.wait_ms = std::clamp<int64_t>(it->get<int64_t>(), 0, 110000);
+  if (auto it = j.find("agent_wait_ms"); it != j.end() && it->is_number_integer())
+    c.wait_ms = std::clamp<int64_t>(it->get<int64_t>(), 0, 110000);
   if (auto it = j.find("prevResult"); it != j.end()) c.prev_result = *it;
   return std::nullopt;
 }
@@ -62,7 +67,8 @@ std::map<std::string, std::string> ParseArgs(const std::string& args) {
   return out;
 }
 
-std::optional<CniError> ReadEnvironment(const std::map<std::string, std::string>& env, const std::string& command, AgentRequest& r) {
+std::optional<CniError> ReadEnvironment(const std::map<std::string, std::string>& env, const std::string& command,
+                                        AgentRequest& r) {
   auto get = [&](const char* k) { return env.contains(k) ? env.at(k) : std::string(); };
   r.command = command;
   r.container_id = get("CNI_CONTAINERID");
@@ -72,8 +78,10 @@ std::optional<CniError> ReadEnvironment(const std::map<std::string, std::string>
   if (r.container_id.empty()) missing.push_back("CNI_CONTAINERID");
   if (r.ifname.empty()) missing.push_back("CNI_IFNAME");
   if (r.netns.empty() && command != "DEL") missing.push_back("CNI_NETNS");
-  if (!missing.empty()) return CniError{kBadEnvironment, "required env variables [" + Join(missing, ",") + "] missing", ""};
-  if (r.container_id.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") != r.container_id.npos ||
+  if (!missing.empty())
+    return CniError{kBadEnvironment, "required env variables [" + Join(missing, ",") + "] missing", ""};
+  if (r.container_id.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") !=
+          r.container_id.npos ||
       !isalnum(static_cast<unsigned char>(r.container_id[0])) || r.container_id.size() > 256)
     return CniError{kBadEnvironment, "invalid characters in CNI_CONTAINERID", r.container_id.substr(0, 80)};
   if (r.ifname.size() > 15 || r.ifname.find_first_of("/: \t") != r.ifname.npos || r.ifname == "." || r.ifname == "..")
@@ -87,8 +95,8 @@ std::optional<CniError> ReadEnvironment(const std::map<std::string, std::string>
 
 struct Exchange {
   enum { kDone, kNoAgent, kLost } state = kNoAgent;
-  CniError error;        // kDone; code 0 = success
-  std::string why;       // otherwise
+  CniError error;   // kDone; code 0 = success
+  std::string why;  // otherwise
 };
 
 // One request and its answer. The agent answers within the deadline, or the connection is given up.
@@ -102,9 +110,13 @@ Exchange Ask(const std::string& socket, const AgentRequest& r, int netns_fd, Ste
   x.state = Exchange::kLost;
   std::string body = ToJson(r).dump(-1, ' ', false, json::error_handler_t::replace);
   auto left = std::chrono::duration_cast<Millis>(deadline - SteadyNow()).count();
-  std::string request = "POST " + std::string(kAgentPath) + " HTTP/1.1\r\nHost: agent\r\nContent-Type: application/json\r\nConnection: close\r\nX-Wait-Ms: " +
-                        std::to_string(std::max<int64_t>(left, 0)) + "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
-  if (auto sent = SendWithFds(fd->get(), request, netns_fd >= 0 ? std::vector<int>{netns_fd} : std::vector<int>{}); !sent.ok()) {
+  std::string request =
+      "POST " + std::string(kAgentPath) +
+      " HTTP/1.1\r\nHost: agent\r\nContent-Type: application/json\r\nConnection: close\r\nX-Wait-Ms: " +
+      std::to_string(std::max<int64_t>(left, 0)) + "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
+      body;
+  if (auto sent = SendWithFds(fd->get(), request, netns_fd >= 0 ? std::vector<int>{netns_fd} : std::vector<int>{});
+      !sent.ok()) {
     x.why = sent.error().message;
     return x;
   }
@@ -134,13 +146,15 @@ Exchange Ask(const std::string& socket, const AgentRequest& r, int netns_fd, Ste
   x.state = Exchange::kDone;
   if (status == 200) return x;
   auto code = j.find("code");
-  x.error = {code != j.end() && code->is_number_integer() ? code->get<int>() : kRefused, Text(j, "msg"), Text(j, "details")};
+  x.error = {code != j.end() && code->is_number_integer() ? code->get<int>() : kRefused, Text(j, "msg"),
+             Text(j, "details")};
   return x;
 }
 
-// Asks until an agent answers or the budget is spent. A new agent may take over at any moment, so a lost connection and a
-// missing one are the same: try again. ADD is idempotent.
-CniError AskUntilAnswered(const Config& c, const AgentRequest& r, int netns_fd, int64_t budget_ms, const std::function<void(const std::string&)>& log) {
+// Asks until an agent answers or the budget is spent. A new agent may take over at any moment, so a lost connection and
+// a missing one are the same: try again. ADD is idempotent.
+CniError AskUntilAnswered(const Config& c, const AgentRequest& r, int netns_fd, int64_t budget_ms,
+                          const std::function<void(const std::string&)>& log) {
   auto deadline = SteadyNow() + Millis(budget_ms);
   std::string socket = c.run_dir + "/" + kAgentSocket;
   auto pause = Millis(10);
@@ -151,7 +165,8 @@ CniError AskUntilAnswered(const Config& c, const AgentRequest& r, int netns_fd, 
     std::string why = x.state == Exchange::kDone ? x.error.message : x.why;
     if (!std::exchange(told, true)) log("waiting for the node agent: " + why);
     if (SteadyNow() + pause >= deadline)
-      return {kTryAgainLater, "the Istio CNI node agent did not serve this pod within " + std::to_string(budget_ms) + " ms",
+      return {kTryAgainLater,
+              "the Istio CNI node agent did not serve this pod within " + std::to_string(budget_ms) + " ms",
               why + "; see the pod istio-cni-node on this node (namespace " + c.pod_namespace + ")"};
     std::this_thread::sleep_for(pause);
     pause = std::min(pause * 2, Millis(200));
@@ -168,12 +183,15 @@ std::string PrevResult(const Config& c) {
 bool NeedsNoAgent(const Config& c, const AgentRequest& r) {
   if (r.pod_name.empty() || r.pod_namespace.empty()) return true;
   if (r.pod_name.starts_with("istio-cni-node-") && r.pod_namespace == c.pod_namespace) return true;
-  return std::find(c.exclude_namespaces.begin(), c.exclude_namespaces.end(), r.pod_namespace) != c.exclude_namespaces.end();
+  return std::find(c.exclude_namespaces.begin(), c.exclude_namespaces.end(), r.pod_namespace) !=
+         c.exclude_namespaces.end();
 }
 
-PluginOutput Execute(const std::string& command, const PluginInput& input, const std::function<void(const std::string&)>& log) {
+PluginOutput Execute(const std::string& command, const PluginInput& input,
+                     const std::function<void(const std::string&)>& log) {
   Config c;
-  if (auto bad = ReadConfigJson(input.config, c)) return ErrorOutput(bad->code == kIncompatibleVersion ? "1.0.0" : c.cni_version, *bad);
+  if (auto bad = ReadConfigJson(input.config, c))
+    return ErrorOutput(bad->code == kIncompatibleVersion ? "1.0.0" : c.cni_version, *bad);
   AgentRequest r;
   if (auto bad = ReadEnvironment(input.env, command, r)) return ErrorOutput(c.cni_version, *bad);
   std::string success = command == "ADD" ? PrevResult(c) : "";
@@ -187,8 +205,12 @@ PluginOutput Execute(const std::string& command, const PluginInput& input, const
     if (x.state != Exchange::kDone) log("no agent to tell about the deletion: " + x.why);
     return {0, ""};
   }
-  if (!netns.valid()) return ErrorOutput(c.cni_version, {kUnknownContainer, "cannot open the pod's network namespace " + r.netns.substr(0, 200), std::string(strerror(errno))});
-  CniError error = AskUntilAnswered(c, r, netns.get(), command == "CHECK" ? std::min<int64_t>(c.wait_ms, 30000) : c.wait_ms, log);
+  if (!netns.valid())
+    return ErrorOutput(c.cni_version,
+                       {kUnknownContainer, "cannot open the pod's network namespace " + r.netns.substr(0, 200),
+                        std::string(strerror(errno))});
+  CniError error =
+      AskUntilAnswered(c, r, netns.get(), command == "CHECK" ? std::min<int64_t>(c.wait_ms, 30000) : c.wait_ms, log);
   if (error.code != 0) return ErrorOutput(c.cni_version, error);
   return {0, success};
 }
@@ -226,7 +248,8 @@ std::optional<std::string> ReadConfig(int fd, size_t limit, std::chrono::millise
     }
     out.append(buf, static_cast<size_t>(n));
     if (out.size() > limit) {
-      error = {kDecodeFailure, "the network configuration on standard input exceeds " + std::to_string(limit) + " bytes", ""};
+      error = {kDecodeFailure,
+               "the network configuration on standard input exceeds " + std::to_string(limit) + " bytes", ""};
       return std::nullopt;
     }
   }
@@ -244,7 +267,10 @@ PluginOutput RunPlugin(const PluginInput& input, const std::function<void(const 
     if (auto bad = ReadConfigJson(input.config, c)) return ErrorOutput("1.1.0", *bad);
     return {0, ""};
   }
-  return ErrorOutput("1.0.0", {kBadEnvironment, command.empty() ? "required env variables [CNI_COMMAND] missing" : "unknown CNI_COMMAND: " + command.substr(0, 80), ""});
+  return ErrorOutput("1.0.0", {kBadEnvironment,
+                               command.empty() ? "required env variables [CNI_COMMAND] missing"
+                                               : "unknown CNI_COMMAND: " + command.substr(0, 80),
+                               ""});
 }
 
 }  // namespace fairlead::cni

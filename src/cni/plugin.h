@@ -17,7 +17,7 @@ struct PluginInput {
 
 struct PluginOutput {
   int exit_status = 0;
-  std::string text;                        // for standard output
+  std::string text;  // for standard output
 };
 
 // Runs one CNI command. `log` gets lines for a person.

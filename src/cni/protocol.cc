@@ -7,8 +7,9 @@ struct Member {
   const char* key;
   std::string AgentRequest::*field;
 };
-constexpr Member kMembers[] = {{"command", &AgentRequest::command}, {"containerID", &AgentRequest::container_id}, {"ifname", &AgentRequest::ifname},
-                               {"netns", &AgentRequest::netns}, {"podName", &AgentRequest::pod_name}, {"podNamespace", &AgentRequest::pod_namespace},
+constexpr Member kMembers[] = {{"command", &AgentRequest::command},  {"containerID", &AgentRequest::container_id},
+                               {"ifname", &AgentRequest::ifname},    {"netns", &AgentRequest::netns},
+                               {"podName", &AgentRequest::pod_name}, {"podNamespace", &AgentRequest::pod_namespace},
                                {"podUID", &AgentRequest::pod_uid}};
 
 }  // namespace

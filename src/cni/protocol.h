@@ -7,11 +7,11 @@
 namespace fairlead::cni {
 
 inline constexpr int kProtocolVersion = 1;
-inline constexpr const char* kAgentSocket = "pluginevent.sock";   // in the agent's run directory
+inline constexpr const char* kAgentSocket = "pluginevent.sock";  // in the agent's run directory
 inline constexpr const char* kAgentPath = "/fairlead/v1/cni";
 
 struct AgentRequest {
-  std::string command;        // ADD, DEL, CHECK
+  std::string command;  // ADD, DEL, CHECK
   std::string container_id, ifname, netns;
   std::string pod_name, pod_namespace, pod_uid;
 };
@@ -23,8 +23,8 @@ struct CniError {
 };
 
 // Codes of the CNI specification, section "Error", and ours from 100 on.
-inline constexpr int kIncompatibleVersion = 1, kUnknownContainer = 3, kBadEnvironment = 4, kIoFailure = 5, kDecodeFailure = 6, kInvalidConfig = 7,
-                     kTryAgainLater = 11, kRulesMissing = 100, kRefused = 101;
+inline constexpr int kIncompatibleVersion = 1, kUnknownContainer = 3, kBadEnvironment = 4, kIoFailure = 5,
+                     kDecodeFailure = 6, kInvalidConfig = 7, kTryAgainLater = 11, kRulesMissing = 100, kRefused = 101;
 
 nlohmann::json ToJson(const AgentRequest& r);
 // nullopt when a member is missing or of the wrong type.

@@ -7,7 +7,8 @@ namespace fairlead::controller {
 Controller::Controller(std::string name, ReconcileFn reconcile, Metrics& metrics)
     : name_(std::move(name)), reconcile_(std::move(reconcile)), metrics_(metrics) {
   for (const char* result : {"success", "error", "requeue_after"})
-    metrics_.Count("controller_runtime_reconcile_total", {{"controller", name_}, {"result", result}}, 0, "Reconciles by result");
+    metrics_.Count("controller_runtime_reconcile_total", {{"controller", name_}, {"result", result}}, 0,
+                   "Reconciles by result");
   metrics_.Count("controller_runtime_reconcile_errors_total", {{"controller", name_}}, 0, "Failed reconciles");
 }
 
@@ -27,7 +28,8 @@ void Controller::Work(const std::stop_token& stop) {
     auto started = SteadyNow();
     Result<Outcome> outcome = reconcile_(*key);
     double seconds = std::chrono::duration<double>(SteadyNow() - started).count();
-    metrics_.Observe("controller_runtime_reconcile_time_seconds", {{"controller", name_}}, seconds, "Time of a reconcile");
+    metrics_.Observe("controller_runtime_reconcile_time_seconds", {{"controller", name_}}, seconds,
+                     "Time of a reconcile");
     const char* result = "success";
     queue_.Done(*key);
     if (!outcome.ok() && outcome.error().code == Code::kConflict) {
@@ -37,7 +39,8 @@ void Controller::Work(const std::stop_token& stop) {
     } else if (!outcome.ok()) {
       result = "error";
       metrics_.Count("controller_runtime_reconcile_errors_total", {{"controller", name_}});
-      Log(Level::kError, "reconcile failed", {{"controller", name_}, {"key", *key}, {"error", outcome.error().message}});
+      Log(Level::kError, "reconcile failed",
+          {{"controller", name_}, {"key", *key}, {"error", outcome.error().message}});
       queue_.AddRateLimited(*key);
     } else {
       queue_.Forget(*key);

@@ -1,8 +1,8 @@
 // Runs a reconcile function over the keys of a work queue.
 //
 // Flow: informers call Enqueue -> queue -> reconcile(key) -> done, again later, or again after back-off.
-// Guarantees: level triggered (a key may stand for many changes); one key at a time; an error is retried with back-off and
-// counted; panics are not caught.
+// Guarantees: level triggered (a key may stand for many changes); one key at a time; an error is retried with back-off
+// and counted; panics are not caught.
 #pragma once
 #include "controller/metrics.h"
 #include "controller/work_queue.h"

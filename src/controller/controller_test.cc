@@ -1,6 +1,7 @@
+#include "controller/controller.h"
+
 #include <gtest/gtest.h>
 
-#include "controller/controller.h"
 #include "controller/leader_election.h"
 
 namespace fairlead::controller {
@@ -57,10 +58,13 @@ TEST(WorkQueue, BacksOffPerKeyUntilForgotten) {
 TEST(Controller, RetriesWhatFailedAndWakesForANewKey) {
   Metrics metrics;
   std::atomic<int> runs{0};
-  Controller c("test", [&](const std::string&) -> Result<Outcome> {
-    if (++runs < 3) return MakeError(Code::kUnavailable, "not yet");
-    return Outcome{};
-  }, metrics);
+  Controller c(
+      "test",
+      [&](const std::string&) -> Result<Outcome> {
+        if (++runs < 3) return MakeError(Code::kUnavailable, "not yet");
+        return Outcome{};
+      },
+      metrics);
   c.Start();
   std::this_thread::sleep_for(Millis(20));  // the worker waits for a key by now
   c.Enqueue("a");
@@ -68,7 +72,8 @@ TEST(Controller, RetriesWhatFailedAndWakesForANewKey) {
   while (SteadyNow() < until && runs < 3) std::this_thread::sleep_for(Millis(2));
   EXPECT_EQ(runs, 3);
   c.Stop();
-  EXPECT_NE(metrics.Text().find("controller_runtime_reconcile_errors_total{controller=\"test\"} 2"), std::string::npos) << metrics.Text();
+  EXPECT_NE(metrics.Text().find("controller_runtime_reconcile_errors_total{controller=\"test\"} 2"), std::string::npos)
+      << metrics.Text();
 }
 
 TEST(LeaderFsm, TakesOverOnlyAfterItSawTheLeaseStandStill) {

@@ -5,7 +5,8 @@
 
 namespace fairlead::controller {
 
-void EventRecorder::Emit(const Json& about, const std::string& type, const std::string& reason, const std::string& message) {
+void EventRecorder::Emit(const Json& about, const std::string& type, const std::string& reason,
+                         const std::string& message) {
   std::string now = Rfc3339(WallNow());
   std::string ns = kube::Namespace(about).empty() ? "default" : kube::Namespace(about);
   std::string key = kube::Uid(about) + "\n" + type + "\n" + reason + "\n" + message;
@@ -23,14 +24,21 @@ void EventRecorder::Emit(const Json& about, const std::string& type, const std::
   }
   if (again) {
     Json patch = {{"count", again->count}, {"lastTimestamp", now}};
-    if (api_.Patch(kube::kEvents, again->ns, again->name, kube::PatchType::kMerge, patch, {.subresource = "", .field_manager = component_}).ok()) return;
+    if (api_.Patch(kube::kEvents, again->ns, again->name, kube::PatchType::kMerge, patch,
+                   {.subresource = "", .field_manager = component_})
+            .ok())
+      return;
   }
   Seen fresh{kube::Name(about) + "." + RandomHex(16), ns, 1, SteadyNow()};
   Json event = {{"apiVersion", "v1"},
                 {"kind", "Event"},
                 {"metadata", {{"name", fresh.name}, {"namespace", ns}}},
-                {"involvedObject", {{"apiVersion", value::Str(about, "apiVersion")}, {"kind", value::Str(about, "kind")}, {"name", kube::Name(about)},
-                                    {"uid", kube::Uid(about)}, {"resourceVersion", kube::ResourceVersion(about)}}},
+                {"involvedObject",
+                 {{"apiVersion", value::Str(about, "apiVersion")},
+                  {"kind", value::Str(about, "kind")},
+                  {"name", kube::Name(about)},
+                  {"uid", kube::Uid(about)},
+                  {"resourceVersion", kube::ResourceVersion(about)}}},
                 {"type", type},
                 {"reason", reason},
                 {"message", message.substr(0, 1024)},

@@ -1,6 +1,7 @@
 // Kubernetes Events about objects. The same event again within ten minutes raises the count of the first instead of
 // making a new one.
-// Threading: every member may be called from any thread. Failure: an event that cannot be written is logged and dropped.
+// Threading: every member may be called from any thread. Failure: an event that cannot be written is logged and
+// dropped.
 #pragma once
 #include "kube/api.h"
 #include "util/clock.h"

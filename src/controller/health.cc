@@ -2,7 +2,8 @@
 
 namespace fairlead::controller {
 
-Result<std::unique_ptr<http::Server>> ServeHealth(const std::string& host, uint16_t port, Metrics* metrics, std::function<std::string()> not_ready) {
+Result<std::unique_ptr<http::Server>> ServeHealth(const std::string& host, uint16_t port, Metrics* metrics,
+                                                  std::function<std::string()> not_ready) {
   FL_ASSIGN(UniqueFd listener, http::ListenTcp(host, port));
   auto server = std::make_unique<http::Server>(
       http::ServerOptions{.max_header_bytes = 16 << 10, .max_body_bytes = 64 << 10, .max_connections = 64},

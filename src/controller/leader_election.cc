@@ -11,13 +11,17 @@ using value::Str;
 
 Json LeaderFsm::Propose(const Json& lease) {
   std::string now = Rfc3339Micro(clock_.Wall());
-  Json spec = {{"holderIdentity", config_.identity},
-               {"leaseDurationSeconds", std::chrono::duration_cast<std::chrono::seconds>(config_.lease_duration).count()},
-               {"acquireTime", now},
-               {"renewTime", now},
-               {"leaseTransitions", 0}};
+  Json spec = {
+      {"holderIdentity", config_.identity},
+      {"leaseDurationSeconds", std::chrono::duration_cast<std::chrono::seconds>(config_.lease_duration).count()},
+      {"acquireTime", now},
+      {"renewTime", now},
+      {"leaseTransitions", 0}};
   if (lease.is_null())
-    return {{"apiVersion", "coordination.k8s.io/v1"}, {"kind", "Lease"}, {"metadata", {{"name", config_.name}, {"namespace", config_.ns}}}, {"spec", spec}};
+    return {{"apiVersion", "coordination.k8s.io/v1"},
+            {"kind", "Lease"},
+            {"metadata", {{"name", config_.name}, {"namespace", config_.ns}}},
+            {"spec", spec}};
   const Json& old = At(lease, "spec");
   if (old != seen_spec_) {
     seen_spec_ = old;
@@ -39,7 +43,8 @@ namespace {
 bool TryOnce(kube::Api& api, const LeaderConfig& c, LeaderFsm& fsm) {
   auto lease = api.Get(kube::kLeases, c.ns, c.name);
   if (!lease.ok() && lease.error().code != Code::kNotFound) {
-    Log(Level::kWarn, "leader election: cannot read the lease", {{"lease", c.ns + "/" + c.name}, {"error", lease.error().message}});
+    Log(Level::kWarn, "leader election: cannot read the lease",
+        {{"lease", c.ns + "/" + c.name}, {"error", lease.error().message}});
     return false;
   }
   Json proposal = fsm.Propose(lease.ok() ? *lease : Json());
@@ -58,7 +63,8 @@ void ReleaseLease(kube::Api& api, const LeaderConfig& c) {
 
 }  // namespace
 
-Status RunAsLeader(kube::Api& api, const LeaderConfig& c, const std::function<void(std::stop_token)>& lead, std::stop_token stop) {
+Status RunAsLeader(kube::Api& api, const LeaderConfig& c, const std::function<void(std::stop_token)>& lead,
+                   std::stop_token stop) {
   LeaderFsm fsm(c, Clock::Real());
   while (!TryOnce(api, c, fsm))
     if (!SleepFor(c.retry_period, stop)) return {};
@@ -66,10 +72,12 @@ Status RunAsLeader(kube::Api& api, const LeaderConfig& c, const std::function<vo
   std::jthread work([&](std::stop_token s) { lead(s); });
   auto renewed = SteadyNow();
   while (SleepFor(c.retry_period, stop)) {
-    if (TryOnce(api, c, fsm)) renewed = SteadyNow();
+    if (TryOnce(api, c, fsm))
+      renewed = SteadyNow();
     else if (SteadyNow() - renewed > c.renew_deadline) {
       work.request_stop();
-      return MakeError(Code::kUnavailable, "leader election lost: the lease " + c.ns + "/" + c.name + " could not be renewed in time");
+      return MakeError(Code::kUnavailable,
+                       "leader election lost: the lease " + c.ns + "/" + c.name + " could not be renewed in time");
     }
   }
   work.request_stop();

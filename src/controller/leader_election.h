@@ -1,5 +1,5 @@
-// Leader election by a Lease, as client-go does it: lease 15 s, renew deadline 10 s, retry 2 s; a candidate takes over only
-// after the lease's duration has passed since it last saw the record change on its own clock.
+// Leader election by a Lease, as client-go does it: lease 15 s, renew deadline 10 s, retry 2 s; a candidate takes over
+// only after the lease's duration has passed since it last saw the record change on its own clock.
 #pragma once
 #include <stop_token>
 
@@ -28,6 +28,7 @@ class LeaderFsm {
 
 // Blocks until this process leads, calls `lead`, and keeps renewing while it runs. Returns when stop is requested (the
 // lease is then released) or with an error when leadership was lost; the process should then end.
-Status RunAsLeader(kube::Api& api, const LeaderConfig& config, const std::function<void(std::stop_token)>& lead, std::stop_token stop);
+Status RunAsLeader(kube::Api& api, const LeaderConfig& config, const std::function<void(std::stop_token)>& lead,
+                   std::stop_token stop);
 
 }  // namespace fairlead::controller

@@ -39,7 +39,10 @@ void Metrics::Observe(const std::string& name, const Labels& labels, double seco
   std::lock_guard lock(state_->mutex);
   auto& family = state_->histograms[name];
   if (!family) family = &prometheus::BuildHistogram().Name(name).Help(help).Register(state_->registry);
-  family->Add(labels, prometheus::Histogram::BucketBoundaries{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60}).Observe(seconds);
+  family
+      ->Add(labels,
+            prometheus::Histogram::BucketBoundaries{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60})
+      .Observe(seconds);
 }
 
 std::string Metrics::Text() const { return prometheus::TextSerializer().Serialize(state_->registry.Collect()); }

@@ -1,5 +1,5 @@
-// Keys that wait to be reconciled, each at most once. A key that is added while it is being worked on runs again afterwards;
-// one key never runs twice at a time.
+// Keys that wait to be reconciled, each at most once. A key that is added while it is being worked on runs again
+// afterwards; one key never runs twice at a time.
 //
 // The rules are those of client-go's workqueue: per-key back-off of 5 ms doubling to 1000 s after failures, and of two
 // times for the same waiting key the earlier one counts.
@@ -37,7 +37,7 @@ class WorkQueue {
   std::condition_variable_any changed_;
   std::map<std::string, SteadyTime> waiting_;
   std::set<std::string> processing_;
-  std::map<std::string, SteadyTime> again_;   // added while processing
+  std::map<std::string, SteadyTime> again_;  // added while processing
   std::map<std::string, int> failures_;
   uint64_t changes_ = 0;
 };

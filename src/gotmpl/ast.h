@@ -9,11 +9,11 @@ struct Pipe;
 // An operand or a command argument.
 struct Operand {
   enum Kind { kDot, kNil, kConstant, kIdentifier, kField, kVariable, kChain } kind = kDot;
-  Value constant;                        // kConstant
-  std::string name;                      // kIdentifier, kVariable (with its $)
-  std::vector<std::string> fields;       // kField, kVariable, kChain: .a.b
-  std::shared_ptr<Pipe> pipe;            // kChain, a parenthesised pipeline
-  std::string text;                      // as written, for messages
+  Value constant;                   // kConstant
+  std::string name;                 // kIdentifier, kVariable (with its $)
+  std::vector<std::string> fields;  // kField, kVariable, kChain: .a.b
+  std::shared_ptr<Pipe> pipe;       // kChain, a parenthesised pipeline
+  std::string text;                 // as written, for messages
   int line = 1, column = 0;
 };
 
@@ -22,8 +22,8 @@ struct Command {
 };
 
 struct Pipe {
-  std::vector<std::string> variables;    // $x := or $x =
-  bool assign = false;                   // =
+  std::vector<std::string> variables;  // $x := or $x =
+  bool assign = false;                 // =
   std::vector<Command> commands;
   std::string text;
   int line = 1, column = 0;
@@ -35,15 +35,15 @@ using Nodes = std::vector<Node>;
 
 struct Node {
   enum Kind { kText, kAction, kIf, kWith, kRange, kTemplate, kBreak, kContinue } kind = kText;
-  std::string text;                      // kText; kTemplate: the name
+  std::string text;  // kText; kTemplate: the name
   PipePtr pipe;
   Nodes body, otherwise;
   int line = 1, column = 0;
 };
 
 struct Template {
-  std::string name;    // that of a define, or the file's
-  std::string file;    // where it was parsed
+  std::string name;  // that of a define, or the file's
+  std::string file;  // where it was parsed
   Nodes body;
 };
 

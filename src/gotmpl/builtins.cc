@@ -11,8 +11,11 @@ Error Fail(std::string message) { return MakeError(Code::kInvalid, std::move(mes
 
 Status WantArgs(const List& args, size_t least, size_t most, const char* name) {
   if (args.size() >= least && args.size() <= most) return {};
-  std::string want = least == most ? std::to_string(least) : args.size() < least ? "at least " + std::to_string(least) : "at most " + std::to_string(most);
-  return Fail("wrong number of args for " + std::string(name) + ": want " + want + " got " + std::to_string(args.size()));
+  std::string want = least == most         ? std::to_string(least)
+                     : args.size() < least ? "at least " + std::to_string(least)
+                                           : "at most " + std::to_string(most);
+  return Fail("wrong number of args for " + std::string(name) + ": want " + want + " got " +
+              std::to_string(args.size()));
 }
 
 // Go's "basic kinds": values of different kinds do not compare.
@@ -42,7 +45,9 @@ Result<bool> Less(const Value& a, const Value& b) {
 }
 
 Result<Value> Eq(Engine&, const List& args) {
-  if (args.size() < 2) return Fail(args.empty() ? "wrong number of args for eq: want at least 1 got 0" : "missing argument for comparison");
+  if (args.size() < 2)
+    return Fail(args.empty() ? "wrong number of args for eq: want at least 1 got 0"
+                             : "missing argument for comparison");
   for (size_t i = 1; i < args.size(); ++i) {
     FL_ASSIGN(bool same, Equal(args[0], args[i]));
     if (same) return Value(true);
@@ -79,8 +84,10 @@ Result<Value> Index(Engine&, const List& args) {
     size_t size = v.as_list() ? (*v.as_list())->size() : v.as_string() ? v.as_string()->size() : 0;
     if (!v.as_list() && !v.as_string()) return Fail("can't index item of type " + TypeName(v));
     if (*n < 0 || static_cast<size_t>(*n) >= size) return Fail("index out of range: " + std::to_string(*n));
-    if (v.as_list()) v = Value((**v.as_list())[static_cast<size_t>(*n)]);
-    else v = Value(static_cast<int64_t>(static_cast<unsigned char>((*v.as_string())[static_cast<size_t>(*n)])));
+    if (v.as_list())
+      v = Value((**v.as_list())[static_cast<size_t>(*n)]);
+    else
+      v = Value(static_cast<int64_t>(static_cast<unsigned char>((*v.as_string())[static_cast<size_t>(*n)])));
   }
   return v;
 }
@@ -106,12 +113,18 @@ std::string PrintAll(const List& args, bool line) {
 std::string EscapeHtml(const std::string& s) {
   std::string out;
   for (char c : s) {
-    if (c == '"') out += "&#34;";
-    else if (c == '\'') out += "&#39;";
-    else if (c == '&') out += "&amp;";
-    else if (c == '<') out += "&lt;";
-    else if (c == '>') out += "&gt;";
-    else out += c;
+    if (c == '"')
+      out += "&#34;";
+    else if (c == '\'')
+      out += "&#39;";
+    else if (c == '&')
+      out += "&amp;";
+    else if (c == '<')
+      out += "&lt;";
+    else if (c == '>')
+      out += "&gt;";
+    else
+      out += c;
   }
   return out;
 }
@@ -129,7 +142,8 @@ std::string Sprintf(const std::string& format, const List& args) {
       continue;
     }
     std::string flags = "%";
-    for (++i; i < format.size() && std::string_view("+-# 0123456789.").find(format[i]) != std::string_view::npos; ++i) flags += format[i];
+    for (++i; i < format.size() && std::string_view("+-# 0123456789.").find(format[i]) != std::string_view::npos; ++i)
+      flags += format[i];
     if (i == format.size()) return out + "%!(NOVERB)";
     char verb = format[i];
     if (verb == '%') {
@@ -141,19 +155,34 @@ std::string Sprintf(const std::string& format, const List& args) {
       continue;
     }
     const Value& v = args[used++];
-    auto bad = [&] { out += std::string("%!") + verb + "(" + (v.is_nil() ? "<nil>" : TypeName(v) + "=" + Print(v)) + ")"; };
+    auto bad = [&] {
+      out += std::string("%!") + verb + "(" + (v.is_nil() ? "<nil>" : TypeName(v) + "=" + Print(v)) + ")";
+    };
     auto padded = [&](const std::string& s) {
       char buf[4096];
       snprintf(buf, sizeof buf, (flags + "s").c_str(), s.c_str());
       out += s.size() > 4000 ? s : buf;
     };
     switch (verb) {
-      case 'v': padded(Print(v)); break;
-      case 's': v.as_string() || v.as_list() || v.as_map() || v.as_object() ? padded(Print(v)) : bad(); break;
-      case 'q': v.as_string() ? padded(GoQuote(*v.as_string())) : bad(); break;
-      case 'T': out += TypeName(v); break;
-      case 't': v.as_bool() ? padded(Print(v)) : bad(); break;
-      case 'd': case 'x': case 'X': case 'o': {
+      case 'v':
+        padded(Print(v));
+        break;
+      case 's':
+        v.as_string() || v.as_list() || v.as_map() || v.as_object() ? padded(Print(v)) : bad();
+        break;
+      case 'q':
+        v.as_string() ? padded(GoQuote(*v.as_string())) : bad();
+        break;
+      case 'T':
+        out += TypeName(v);
+        break;
+      case 't':
+        v.as_bool() ? padded(Print(v)) : bad();
+        break;
+      case 'd':
+      case 'x':
+      case 'X':
+      case 'o': {
         if (verb != 'd' && verb != 'o' && v.as_string()) {
           for (unsigned char c : *v.as_string()) out += "0123456789abcdef"[c >> 4], out += "0123456789abcdef"[c & 15];
           break;
@@ -167,7 +196,9 @@ std::string Sprintf(const std::string& format, const List& args) {
         out += buf;
         break;
       }
-      case 'f': case 'e': case 'g': {
+      case 'f':
+      case 'e':
+      case 'g': {
         if (!v.as_float()) {
           bad();
           break;
@@ -181,12 +212,14 @@ std::string Sprintf(const std::string& format, const List& args) {
         out += buf;
         break;
       }
-      default: bad();
+      default:
+        bad();
     }
   }
   if (used < args.size()) {
     out += "%!(EXTRA ";
-    for (size_t i = used; i < args.size(); ++i) out += (i > used ? ", " : "") + TypeName(args[i]) + "=" + Print(args[i]);
+    for (size_t i = used; i < args.size(); ++i)
+      out += (i > used ? ", " : "") + TypeName(args[i]) + "=" + Print(args[i]);
     out += ")";
   }
   return out;
@@ -201,11 +234,16 @@ void RegisterBuiltins(Engine& e) {
     return Value(!Truth(args[0]));
   });
   e.Register("eq", Eq);
-  e.Register("ne", Compare("ne", [](bool, bool equal) { return !equal; }, false));
-  e.Register("lt", Compare("lt", [](bool less, bool) { return less; }, true));
-  e.Register("le", Compare("le", [](bool less, bool equal) { return less || equal; }, true));
-  e.Register("gt", Compare("gt", [](bool less, bool equal) { return !less && !equal; }, true));
-  e.Register("ge", Compare("ge", [](bool less, bool) { return !less; }, true));
+  e.Register("ne", Compare(
+                       "ne", [](bool, bool equal) { return !equal; }, false));
+  e.Register("lt", Compare(
+                       "lt", [](bool less, bool) { return less; }, true));
+  e.Register("le", Compare(
+                       "le", [](bool less, bool equal) { return less || equal; }, true));
+  e.Register("gt", Compare(
+                       "gt", [](bool less, bool equal) { return !less && !equal; }, true));
+  e.Register("ge", Compare(
+                       "ge", [](bool less, bool) { return !less; }, true));
   e.Register("index", Index);
   e.Register("len", Len);
   e.Register("print", [](Engine&, const List& args) -> Result<Value> { return Value(PrintAll(args, false)); });
@@ -215,7 +253,8 @@ void RegisterBuiltins(Engine& e) {
     if (!args[0].as_string()) return Fail("wrong type for value; expected string; got " + TypeName(args[0]));
     return Value(Sprintf(*args[0].as_string(), List(args.begin() + 1, args.end())));
   });
-  e.Register("html", [](Engine&, const List& args) -> Result<Value> { return Value(EscapeHtml(PrintAll(args, false))); });
+  e.Register("html",
+             [](Engine&, const List& args) -> Result<Value> { return Value(EscapeHtml(PrintAll(args, false))); });
   e.Register("urlquery", [](Engine&, const List& args) -> Result<Value> {
     std::string out = http::PercentEncode(PrintAll(args, false));
     for (size_t at = 0; (at = out.find("%20", at)) != out.npos;) out.replace(at, 3, "+");

@@ -30,8 +30,10 @@ class Executor {
 
  private:
   Error At(int line, int column, const std::string& context, const std::string& message) const {
-    return MakeError(Code::kInvalid, "template: " + template_.file + ":" + std::to_string(line) + ":" + std::to_string(column) + ": executing \"" +
-                                         template_.name + "\" at <" + (context.size() > 20 ? context.substr(0, 20) + "..." : context) + ">: " + message);
+    return MakeError(Code::kInvalid, "template: " + template_.file + ":" + std::to_string(line) + ":" +
+                                         std::to_string(column) + ": executing \"" + template_.name + "\" at <" +
+                                         (context.size() > 20 ? context.substr(0, 20) + "..." : context) +
+                                         ">: " + message);
   }
   Error At(const Operand& o, const std::string& message) const { return At(o.line, o.column, o.text, message); }
 
@@ -39,17 +41,21 @@ class Executor {
     out_ += text;
     engine_.written_ += text.size();
     if (engine_.written_ > engine_.limits_.output_bytes)
-      return MakeError(Code::kInvalid, "template: " + template_.file + ": output exceeds " + std::to_string(engine_.limits_.output_bytes) + " bytes");
+      return MakeError(Code::kInvalid, "template: " + template_.file + ": output exceeds " +
+                                           std::to_string(engine_.limits_.output_bytes) + " bytes");
     return {};
   }
 
   Result<Flow> Walk(const Value& dot, const Nodes& nodes) {
     for (const Node& n : nodes) {
       if (SteadyNow() > engine_.deadline_)
-        return MakeError(Code::kDeadlineExceeded, "template: " + template_.file + ":" + std::to_string(n.line) + ": rendering takes longer than " +
+        return MakeError(Code::kDeadlineExceeded, "template: " + template_.file + ":" + std::to_string(n.line) +
+                                                      ": rendering takes longer than " +
                                                       std::to_string(engine_.limits_.time.count()) + " ms");
       switch (n.kind) {
-        case Node::kText: FL_TRY(Emit(n.text)); break;
+        case Node::kText:
+          FL_TRY(Emit(n.text));
+          break;
         case Node::kAction: {
           FL_ASSIGN(Value v, Evaluate(dot, *n.pipe));
           if (n.pipe->variables.empty()) FL_TRY(Emit(v.is_nil() ? "<no value>" : Print(v)));
@@ -71,9 +77,13 @@ class Executor {
           variables_.resize(scope);
           break;
         }
-        case Node::kTemplate: FL_TRY(Call(dot, n)); break;
-        case Node::kBreak: return Flow::kBreak;
-        case Node::kContinue: return Flow::kContinue;
+        case Node::kTemplate:
+          FL_TRY(Call(dot, n));
+          break;
+        case Node::kBreak:
+          return Flow::kBreak;
+        case Node::kContinue:
+          return Flow::kContinue;
       }
     }
     return Flow::kNormal;
@@ -88,8 +98,12 @@ class Executor {
     } else if (auto m = over.as_map()) {
       for (const auto& [k, v] : **m) items.emplace_back(Value(k), v);
     } else if (auto i = over.as_int()) {
-      if (n.pipe->variables.size() > 1) return At(n.pipe->line, n.pipe->column, n.pipe->text, "can't use " + Print(over) + " to iterate over more than one variable");
-      if (*i > kMaxIterations) return At(n.pipe->line, n.pipe->column, n.pipe->text, "range over " + Print(over) + " exceeds " + std::to_string(kMaxIterations) + " iterations");
+      if (n.pipe->variables.size() > 1)
+        return At(n.pipe->line, n.pipe->column, n.pipe->text,
+                  "can't use " + Print(over) + " to iterate over more than one variable");
+      if (*i > kMaxIterations)
+        return At(n.pipe->line, n.pipe->column, n.pipe->text,
+                  "range over " + Print(over) + " exceeds " + std::to_string(kMaxIterations) + " iterations");
       for (int64_t k = 0; k < *i; ++k) items.emplace_back(Value(k), Value(k));
     } else if (!over.is_nil()) {
       return At(n.pipe->line, n.pipe->column, n.pipe->text, "range can't iterate over " + Print(over));
@@ -171,14 +185,18 @@ class Executor {
 
   Result<Value> Argument(const Value& dot, const Operand& o) {
     switch (o.kind) {
-      case Operand::kDot: return dot;
-      case Operand::kNil: return Value();
-      case Operand::kConstant: return o.constant;
+      case Operand::kDot:
+        return dot;
+      case Operand::kNil:
+        return Value();
+      case Operand::kConstant:
+        return o.constant;
       case Operand::kIdentifier: {
         Command alone{{o}};
         return CallFunction(dot, o, alone, std::nullopt);
       }
-      default: return Fields(dot, o, {}, false);
+      default:
+        return Fields(dot, o, {}, false);
     }
   }
 
@@ -203,7 +221,8 @@ class Executor {
     return v;
   }
 
-  Result<Value> Field(const Value& v, const Operand& o, const std::string& name, const List& args, bool has_args, bool lenient_nil) {
+  Result<Value> Field(const Value& v, const Operand& o, const std::string& name, const List& args, bool has_args,
+                      bool lenient_nil) {
     if (auto object = v.as_object()) {
       auto member = (*object)->Member(name, args);
       if (!member) return At(o, "can't evaluate field " + name + " in type " + (*object)->TypeName());
@@ -215,7 +234,8 @@ class Executor {
       return At(o, "nil pointer evaluating interface {}." + name);
     }
     auto m = v.as_map();
-    if (!m) return At(o, "can't evaluate field " + name + " in type " + (v.as_list() ? "[]interface {}" : "interface {}"));
+    if (!m)
+      return At(o, "can't evaluate field " + name + " in type " + (v.as_list() ? "[]interface {}" : "interface {}"));
     if (has_args) return At(o, name + " is not a method but has arguments");
     auto it = (*m)->find(name);
     return it == (*m)->end() ? Value() : it->second;
@@ -272,13 +292,15 @@ Status Engine::Parse(const std::string& name, const std::string& text) {
 
 Result<std::string> Engine::Execute(const std::string& name, const Value& data) {
   auto it = templates_.find(name);
-  if (it == templates_.end()) return MakeError(Code::kInvalid, "template: no template \"" + name + "\" associated with template \"gotpl\"");
+  if (it == templates_.end())
+    return MakeError(Code::kInvalid, "template: no template \"" + name + "\" associated with template \"gotpl\"");
   if (depth_ == 0) {
     deadline_ = SteadyNow() + limits_.time;
     written_ = 0;
   }
   if (depth_ >= limits_.call_depth)
-    return MakeError(Code::kInvalid, "rendering template has a nested reference name: " + name + ": unable to execute template (more than " +
+    return MakeError(Code::kInvalid, "rendering template has a nested reference name: " + name +
+                                         ": unable to execute template (more than " +
                                          std::to_string(limits_.call_depth) + " nested calls)");
   auto t = it->second;
   std::string out;

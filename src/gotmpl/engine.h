@@ -1,13 +1,13 @@
-// Executes Go templates. An Engine holds the functions and the templates; templates of later Parse calls replace earlier
-// ones of the same name, unless their body is blank.
+// Executes Go templates. An Engine holds the functions and the templates; templates of later Parse calls replace
+// earlier ones of the same name, unless their body is blank.
 //
 //   Engine engine;
 //   RegisterBuiltins(engine); RegisterSprig(engine);
 //   FL_TRY(engine.Parse("hello", "Hello {{ .name | quote }}"));
 //   FL_ASSIGN(std::string out, engine.Execute("hello", data));
 //
-// Failure: errors have Go's text, `template: NAME:LINE:COL: executing "DEF" at <CONTEXT>: message`. Depth, output and time
-// are limited, so no template can hang its caller. Threading: Execute may not run on two threads at once.
+// Failure: errors have Go's text, `template: NAME:LINE:COL: executing "DEF" at <CONTEXT>: message`. Depth, output and
+// time are limited, so no template can hang its caller. Threading: Execute may not run on two threads at once.
 #pragma once
 #include "gotmpl/ast.h"
 #include "util/clock.h"
@@ -21,7 +21,7 @@ using Function = std::function<Result<Value>(Engine&, const List& args)>;
 
 struct Limits {
   size_t output_bytes = 32u << 20;
-  int call_depth = 200;                        // nested template/include calls
+  int call_depth = 200;  // nested template/include calls
   std::chrono::milliseconds time{10000};
 };
 

@@ -7,10 +7,16 @@ bool IsSpace(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 bool IsAlnum(char c) { return c == '_' || isalnum(static_cast<unsigned char>(c)) || (c & 0x80); }
 
 void AppendUtf8(std::string& out, unsigned cp) {
-  if (cp < 0x80) out += static_cast<char>(cp);
-  else if (cp < 0x800) (out += static_cast<char>(0xc0 | cp >> 6)) += static_cast<char>(0x80 | (cp & 63));
-  else if (cp < 0x10000) ((out += static_cast<char>(0xe0 | cp >> 12)) += static_cast<char>(0x80 | (cp >> 6 & 63))) += static_cast<char>(0x80 | (cp & 63));
-  else (((out += static_cast<char>(0xf0 | cp >> 18)) += static_cast<char>(0x80 | (cp >> 12 & 63))) += static_cast<char>(0x80 | (cp >> 6 & 63))) += static_cast<char>(0x80 | (cp & 63));
+  if (cp < 0x80)
+    out += static_cast<char>(cp);
+  else if (cp < 0x800)
+    (out += static_cast<char>(0xc0 | cp >> 6)) += static_cast<char>(0x80 | (cp & 63));
+  else if (cp < 0x10000)
+    ((out += static_cast<char>(0xe0 | cp >> 12)) += static_cast<char>(0x80 | (cp >> 6 & 63))) +=
+        static_cast<char>(0x80 | (cp & 63));
+  else
+    (((out += static_cast<char>(0xf0 | cp >> 18)) += static_cast<char>(0x80 | (cp >> 12 & 63))) +=
+     static_cast<char>(0x80 | (cp >> 6 & 63))) += static_cast<char>(0x80 | (cp & 63));
 }
 
 // Go's strconv.Unquote for the inside of "..." or '...'. nullopt: bad syntax.
@@ -35,8 +41,10 @@ std::optional<std::string> Unquote(std::string_view s) {
     std::string digits(s.substr(from, n));
     unsigned long v = strtoul(digits.c_str(), &end, octal ? 8 : 16);
     if (*end) return std::nullopt;
-    if (s[i] == 'u' || s[i] == 'U') AppendUtf8(out, static_cast<unsigned>(v));
-    else out += static_cast<char>(v);
+    if (s[i] == 'u' || s[i] == 'U')
+      AppendUtf8(out, static_cast<unsigned>(v));
+    else
+      out += static_cast<char>(v);
     i = from + n - 1;
   }
   return out;
@@ -74,7 +82,10 @@ class Lexer {
 
  private:
   Error Fail(size_t at, const std::string& message) const {
-    return MakeError(Code::kInvalid, "template: " + name_ + ":" + std::to_string(1 + std::count(s_.begin(), s_.begin() + static_cast<long>(at), '\n')) + ": " + message);
+    return MakeError(Code::kInvalid,
+                     "template: " + name_ + ":" +
+                         std::to_string(1 + std::count(s_.begin(), s_.begin() + static_cast<long>(at), '\n')) + ": " +
+                         message);
   }
   void Emit(Token::Kind kind, size_t at, std::string text) {
     for (; counted_ < at; ++counted_)
@@ -132,26 +143,36 @@ class Lexer {
       if (s_.compare(pos_, 2, ":=") == 0) {
         Emit(Token::kDeclare, pos_, ":=");
         pos_ += 2;
-      } else if (c == '=') Single(Token::kAssign);
-      else if (c == '|') Single(Token::kPipe);
-      else if (c == ',') Single(Token::kComma);
+      } else if (c == '=')
+        Single(Token::kAssign);
+      else if (c == '|')
+        Single(Token::kPipe);
+      else if (c == ',')
+        Single(Token::kComma);
       else if (c == '(') {
         ++parens;
         Single(Token::kLeftParen);
       } else if (c == ')') {
         if (--parens < 0) return Fail(pos_, "unexpected right paren");
         Single(Token::kRightParen);
-      } else if (c == '"' || c == '\'') FL_TRY(Quoted(c));
+      } else if (c == '"' || c == '\'')
+        FL_TRY(Quoted(c));
       else if (c == '`') {
         size_t end = s_.find('`', pos_ + 1);
         if (end == s_.npos) return Fail(pos_, "unterminated raw quoted string");
         Emit(Token::kString, pos_, s_.substr(pos_ + 1, end - pos_ - 1));
         pos_ = end + 1;
-      } else if (c == '$') FL_TRY(Word(Token::kVariable));
-      else if (c == '.' && !(pos_ + 1 < s_.size() && isdigit(static_cast<unsigned char>(s_[pos_ + 1])))) FL_TRY(Word(Token::kField));
-      else if (isdigit(static_cast<unsigned char>(c)) || c == '+' || c == '-' || c == '.') Number();
-      else if (IsAlnum(c)) FL_TRY(Word(Token::kIdentifier));
-      else return Fail(pos_, std::string("unexpected ") + (c >= 32 && c < 127 ? "\"" + std::string(1, c) + "\" in command" : "unrecognized character in action"));
+      } else if (c == '$')
+        FL_TRY(Word(Token::kVariable));
+      else if (c == '.' && !(pos_ + 1 < s_.size() && isdigit(static_cast<unsigned char>(s_[pos_ + 1]))))
+        FL_TRY(Word(Token::kField));
+      else if (isdigit(static_cast<unsigned char>(c)) || c == '+' || c == '-' || c == '.')
+        Number();
+      else if (IsAlnum(c))
+        FL_TRY(Word(Token::kIdentifier));
+      else
+        return Fail(pos_, std::string("unexpected ") + (c >= 32 && c < 127 ? "\"" + std::string(1, c) + "\" in command"
+                                                                           : "unrecognized character in action"));
     }
   }
   void Single(Token::Kind kind) {
@@ -161,7 +182,8 @@ class Lexer {
   Status Quoted(char quote) {
     size_t end = pos_ + 1;
     while (end < s_.size() && s_[end] != quote && s_[end] != '\n') end += s_[end] == '\\' ? 2 : 1;
-    if (end >= s_.size() || s_[end] == '\n') return Fail(pos_, quote == '"' ? "unterminated quoted string" : "unterminated character constant");
+    if (end >= s_.size() || s_[end] == '\n')
+      return Fail(pos_, quote == '"' ? "unterminated quoted string" : "unterminated character constant");
     auto text = Unquote(std::string_view(s_).substr(pos_ + 1, end - pos_ - 1));
     if (!text) return Fail(pos_, "invalid syntax");
     Emit(quote == '"' ? Token::kString : Token::kChar, pos_, *text);
@@ -172,7 +194,8 @@ class Lexer {
     size_t start = pos_++;
     while (pos_ < s_.size() && IsAlnum(s_[pos_])) ++pos_;
     char c = pos_ < s_.size() ? s_[pos_] : ' ';
-    bool terminated = IsSpace(c) || std::string_view(".,|:)(=").find(c) != std::string_view::npos || s_.compare(pos_, 2, "}}") == 0;
+    bool terminated =
+        IsSpace(c) || std::string_view(".,|:)(=").find(c) != std::string_view::npos || s_.compare(pos_, 2, "}}") == 0;
     if (!terminated) {
       char buf[64];
       snprintf(buf, sizeof buf, "bad character U+%04X '%c'", static_cast<unsigned char>(c), c);
@@ -185,7 +208,9 @@ class Lexer {
   void Number() {
     size_t start = pos_++;
     while (pos_ < s_.size() && (IsAlnum(s_[pos_]) || s_[pos_] == '.' ||
-                                ((s_[pos_] == '+' || s_[pos_] == '-') && (s_[pos_ - 1] == 'e' || s_[pos_ - 1] == 'E' || s_[pos_ - 1] == 'p')))) ++pos_;
+                                ((s_[pos_] == '+' || s_[pos_] == '-') &&
+                                 (s_[pos_ - 1] == 'e' || s_[pos_ - 1] == 'E' || s_[pos_ - 1] == 'p'))))
+      ++pos_;
     Emit(Token::kNumber, start, s_.substr(start, pos_ - start));
   }
 

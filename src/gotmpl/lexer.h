@@ -1,4 +1,5 @@
-// Splits template text into text and the tokens of its actions. Source of the behaviour: Go's text/template/parse/lex.go.
+// Splits template text into text and the tokens of its actions. Source of the behaviour: Go's
+// text/template/parse/lex.go.
 #pragma once
 #include <string>
 #include <vector>
@@ -8,11 +9,29 @@
 namespace fairlead::gotmpl {
 
 struct Token {
-  enum Kind { kText, kOpen, kClose, kIdentifier, kField, kVariable, kString, kNumber, kChar, kDot, kPipe, kDeclare, kAssign, kComma,
-              kLeftParen, kRightParen, kSpace, kEof } kind;
-  std::string text;  // kString: the unquoted value
-  int line = 1, column = 0;   // column counts bytes from 0
-  size_t offset = 0;          // in the file
+  enum Kind {
+    kText,
+    kOpen,
+    kClose,
+    kIdentifier,
+    kField,
+    kVariable,
+    kString,
+    kNumber,
+    kChar,
+    kDot,
+    kPipe,
+    kDeclare,
+    kAssign,
+    kComma,
+    kLeftParen,
+    kRightParen,
+    kSpace,
+    kEof
+  } kind;
+  std::string text;          // kString: the unquoted value
+  int line = 1, column = 0;  // column counts bytes from 0
+  size_t offset = 0;         // in the file
 };
 
 // Errors: "template: NAME:LINE: message".

@@ -35,7 +35,9 @@ class Parser {
     return MakeError(Code::kInvalid, "template: " + name_ + ":" + std::to_string(t.line) + ": " + message);
   }
   Error Unexpected(const Token& t, const std::string& context) const {
-    std::string what = t.kind == Token::kEof ? "unexpected EOF" : t.kind == Token::kClose ? "unexpected \"}}\"" : "unexpected \"" + t.text + "\"";
+    std::string what = t.kind == Token::kEof     ? "unexpected EOF"
+                       : t.kind == Token::kClose ? "unexpected \"}}\""
+                                                 : "unexpected \"" + t.text + "\"";
     return Fail(t, what + " in " + context);
   }
 
@@ -95,7 +97,15 @@ class Parser {
   }
 
   Result<Node> Control(const Token& word) {
-    Node node{word.text == "if" ? Node::kIf : word.text == "with" ? Node::kWith : Node::kRange, "", nullptr, {}, {}, word.line, word.column};
+    Node node{word.text == "if"     ? Node::kIf
+              : word.text == "with" ? Node::kWith
+                                    : Node::kRange,
+              "",
+              nullptr,
+              {},
+              {},
+              word.line,
+              word.column};
     size_t scope = variables_.size();
     FL_ASSIGN(node.pipe, Pipeline(word.text, Token::kClose));
     bool range = word.text == "range";
@@ -200,7 +210,8 @@ class Parser {
       const Token second = PeekNonSpace();
       Next();
       const Token declare = PeekNonSpace();
-      if (second.kind != Token::kVariable || (declare.kind != Token::kDeclare && declare.kind != Token::kAssign)) return Unexpected(second, "range");
+      if (second.kind != Token::kVariable || (declare.kind != Token::kDeclare && declare.kind != Token::kAssign))
+        return Unexpected(second, "range");
       Next();
       pipe.variables = {v.text, second.text};
       pipe.assign = declare.kind == Token::kAssign;
@@ -210,7 +221,9 @@ class Parser {
     return {};
   }
 
-  bool Known(const std::string& variable) const { return std::find(variables_.begin(), variables_.end(), variable) != variables_.end(); }
+  bool Known(const std::string& variable) const {
+    return std::find(variables_.begin(), variables_.end(), variable) != variables_.end();
+  }
 
   // Operands up to a pipe (consumed) or the end of the pipeline (not consumed).
   Result<Command> OneCommand(const std::string& context) {
@@ -225,7 +238,9 @@ class Parser {
       FL_ASSIGN(Operand operand, OneOperand(context));
       command.args.push_back(std::move(operand));
       const Token& after = Peek();
-      if (after.kind == Token::kSpace || after.kind == Token::kClose || after.kind == Token::kRightParen || after.kind == Token::kPipe) continue;
+      if (after.kind == Token::kSpace || after.kind == Token::kClose || after.kind == Token::kRightParen ||
+          after.kind == Token::kPipe)
+        continue;
       return Unexpected(after, "operand");
     }
     if (command.args.empty()) return Fail(Peek(), "missing value for " + context);
@@ -239,7 +254,9 @@ class Parser {
     o.column = t.column;
     o.text = t.text;
     switch (t.kind) {
-      case Token::kDot: o.kind = Operand::kDot; break;
+      case Token::kDot:
+        o.kind = Operand::kDot;
+        break;
       case Token::kField:
         o.kind = Operand::kField;
         o.fields.push_back(t.text.substr(1));
@@ -258,7 +275,9 @@ class Parser {
         o.kind = Operand::kConstant;
         o.constant = Value(static_cast<int64_t>(static_cast<unsigned char>(t.text.empty() ? 0 : t.text[0])));
         break;
-      case Token::kNumber: FL_TRY(Number(t, o)); break;
+      case Token::kNumber:
+        FL_TRY(Number(t, o));
+        break;
       case Token::kIdentifier:
         if (t.text == "true" || t.text == "false") {
           o.kind = Operand::kConstant;
@@ -279,11 +298,13 @@ class Parser {
         o.text = "(" + o.pipe->text + ")";
         break;
       }
-      default: return Unexpected(t, context);
+      default:
+        return Unexpected(t, context);
     }
     while (Peek().kind == Token::kField) {
       const Token f = Next();
-      if (o.kind == Operand::kConstant || o.kind == Operand::kNil || o.kind == Operand::kIdentifier || o.kind == Operand::kDot)
+      if (o.kind == Operand::kConstant || o.kind == Operand::kNil || o.kind == Operand::kIdentifier ||
+          o.kind == Operand::kDot)
         return Fail(f, "unexpected . after term \"" + o.text + "\"");
       o.fields.push_back(f.text.substr(1));
       o.text += f.text;
@@ -327,7 +348,8 @@ class Parser {
 
 }  // namespace
 
-Result<std::vector<Template>> Parse(const std::string& name, const std::string& text, const std::function<bool(const std::string&)>& has) {
+Result<std::vector<Template>> Parse(const std::string& name, const std::string& text,
+                                    const std::function<bool(const std::string&)>& has) {
   return Parser(name, text, has).Run();
 }
 

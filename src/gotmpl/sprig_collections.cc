@@ -8,7 +8,9 @@ namespace {
 Error Fail(std::string message) { return MakeError(Code::kInvalid, std::move(message)); }
 
 Result<MapPtr> Dict(const List& args, size_t i, const char* name) {
-  if (i >= args.size()) return Fail("wrong number of args for " + std::string(name) + ": want at least " + std::to_string(i + 1) + " got " + std::to_string(args.size()));
+  if (i >= args.size())
+    return Fail("wrong number of args for " + std::string(name) + ": want at least " + std::to_string(i + 1) + " got " +
+                std::to_string(args.size()));
   if (auto m = args[i].as_map()) return *m;
   if (args[i].is_nil()) return Fail("invalid value; expected map[string]interface {}");
   return Fail("wrong type for value; expected map[string]interface {}; got " + TypeName(args[i]));
@@ -47,8 +49,10 @@ Result<Value> PickOmit(const List& args, bool pick) {
   if (!pick) out = *m;
   for (size_t i = 1; i < args.size(); ++i) {
     std::string key = Print(args[i]);
-    if (!pick) out.erase(key);
-    else if (m->contains(key)) out[key] = (*m)[key];
+    if (!pick)
+      out.erase(key);
+    else if (m->contains(key))
+      out[key] = (*m)[key];
   }
   return Value::NewMap(std::move(out));
 }
@@ -73,7 +77,8 @@ void RegisterSprigCollections(Engine& e) {
   e.Register("list", list);
   e.Register("tuple", list);
   e.Register("append", [](Engine&, const List& args) -> Result<Value> {
-    if (args.size() != 2 || !args[0].as_list()) return Fail("Cannot push on type " + (args.empty() ? "" : TypeName(args[0])));
+    if (args.size() != 2 || !args[0].as_list())
+      return Fail("Cannot push on type " + (args.empty() ? "" : TypeName(args[0])));
     List out = **args[0].as_list();
     out.push_back(args[1]);
     return Value::NewList(std::move(out));
@@ -129,7 +134,8 @@ void RegisterSprigCollections(Engine& e) {
   for (const char* name : {"merge", "mustMerge"}) e.Register(name, Merge(name, false));
   for (const char* name : {"mergeOverwrite", "mustMergeOverwrite"}) e.Register(name, Merge(name, true));
   for (const char* name : {"deepCopy", "mustDeepCopy"})
-    e.Register(name, [](Engine&, const List& args) -> Result<Value> { return args.empty() ? Value() : DeepCopy(args[0]); });
+    e.Register(name,
+               [](Engine&, const List& args) -> Result<Value> { return args.empty() ? Value() : DeepCopy(args[0]); });
 }
 
 }  // namespace fairlead::gotmpl

@@ -34,14 +34,22 @@ void RegisterSprigDefaults(Engine& e) {
     if (!args[2].as_bool()) return Fail("wrong type for value; expected bool; got " + TypeName(args[2]));
     return *args[2].as_bool() ? args[0] : args[1];
   });
-  e.Register("fail", [](Engine&, const List& args) -> Result<Value> { return Fail(args.empty() ? "" : Print(args[0])); });
+  e.Register("fail",
+             [](Engine&, const List& args) -> Result<Value> { return Fail(args.empty() ? "" : Print(args[0])); });
   for (const char* name : {"toJson", "mustToJson"})
-    e.Register(name, [](Engine&, const List& args) -> Result<Value> { return Value(args.empty() ? "" : GoJson(args[0], false)); });
-  e.Register("toPrettyJson", [](Engine&, const List& args) -> Result<Value> { return Value(args.empty() ? "" : GoJson(args[0], true)); });
+    e.Register(name, [](Engine&, const List& args) -> Result<Value> {
+      return Value(args.empty() ? "" : GoJson(args[0], false));
+    });
+  e.Register("toPrettyJson", [](Engine&, const List& args) -> Result<Value> {
+    return Value(args.empty() ? "" : GoJson(args[0], true));
+  });
   e.Register("kindIs", [](Engine&, const List& args) -> Result<Value> {
     if (args.size() != 2) return Fail("wrong number of args for kindIs: want 2 got " + std::to_string(args.size()));
     std::string type = TypeName(args[1]);
-    std::string kind = type.starts_with("map") ? "map" : type.starts_with("[]") ? "slice" : type == "<nil>" ? "invalid" : type;
+    std::string kind = type.starts_with("map")  ? "map"
+                       : type.starts_with("[]") ? "slice"
+                       : type == "<nil>"        ? "invalid"
+                                                : type;
     return Value(Print(args[0]) == kind);
   });
 }

@@ -12,14 +12,16 @@ Error Fail(std::string message) { return MakeError(Code::kInvalid, std::move(mes
 
 // Argument `i` as a string, as Go checks it: no conversion.
 Result<std::string> Text(const List& args, size_t i) {
-  if (i >= args.size()) return Fail("wrong number of args: want at least " + std::to_string(i + 1) + " got " + std::to_string(args.size()));
+  if (i >= args.size())
+    return Fail("wrong number of args: want at least " + std::to_string(i + 1) + " got " + std::to_string(args.size()));
   if (auto s = args[i].as_string()) return *s;
   if (args[i].is_nil()) return Fail("invalid value; expected string");
   return Fail("wrong type for value; expected string; got " + TypeName(args[i]));
 }
 
 Result<int64_t> Number(const List& args, size_t i) {
-  if (i >= args.size()) return Fail("wrong number of args: want at least " + std::to_string(i + 1) + " got " + std::to_string(args.size()));
+  if (i >= args.size())
+    return Fail("wrong number of args: want at least " + std::to_string(i + 1) + " got " + std::to_string(args.size()));
   if (auto n = args[i].as_int()) return *n;
   return Fail("wrong type for value; expected int; got " + TypeName(args[i]));
 }
@@ -66,33 +68,39 @@ std::string QuoteAll(const List& args, char quote) {
 void RegisterSprigStrings(Engine& e) {
   e.Register("trim", OnText([](const std::string& s) { return std::string(Trim(s)); }));
   e.Register("upper", OnText([](std::string s) {
-    for (char& c : s) c = static_cast<char>(toupper(static_cast<unsigned char>(c)));
-    return s;
-  }));
+               for (char& c : s) c = static_cast<char>(toupper(static_cast<unsigned char>(c)));
+               return s;
+             }));
   e.Register("lower", OnText([](const std::string& s) { return ToLower(s); }));
   e.Register("sha256sum", OnText([](const std::string& s) { return value::Sha256Hex(s); }));
-  e.Register("trimSuffix", OnTwo([](const std::string& a, const std::string& b) { return Value(b.ends_with(a) ? b.substr(0, b.size() - a.size()) : b); }));
-  e.Register("trimPrefix", OnTwo([](const std::string& a, const std::string& b) { return Value(b.starts_with(a) ? b.substr(a.size()) : b); }));
+  e.Register("trimSuffix", OnTwo([](const std::string& a, const std::string& b) {
+               return Value(b.ends_with(a) ? b.substr(0, b.size() - a.size()) : b);
+             }));
+  e.Register("trimPrefix", OnTwo([](const std::string& a, const std::string& b) {
+               return Value(b.starts_with(a) ? b.substr(a.size()) : b);
+             }));
   e.Register("trimAll", OnTwo([](const std::string& a, const std::string& b) { return Value(TrimSet(b, a)); }));
   e.Register("contains", OnTwo([](const std::string& a, const std::string& b) { return Value(b.find(a) != b.npos); }));
   e.Register("hasPrefix", OnTwo([](const std::string& a, const std::string& b) { return Value(b.starts_with(a)); }));
   e.Register("hasSuffix", OnTwo([](const std::string& a, const std::string& b) { return Value(b.ends_with(a)); }));
   e.Register("splitList", OnTwo([](const std::string& sep, const std::string& s) {
-    List out;
-    if (sep.size() == 1) for (auto& part : Split(s, sep[0])) out.emplace_back(part);
-    else {
-      size_t at = 0;
-      for (size_t next; (next = s.find(sep, at)) != s.npos && !sep.empty(); at = next + sep.size()) out.emplace_back(s.substr(at, next - at));
-      out.emplace_back(s.substr(at));
-    }
-    return Value::NewList(std::move(out));
-  }));
+               List out;
+               if (sep.size() == 1)
+                 for (auto& part : Split(s, sep[0])) out.emplace_back(part);
+               else {
+                 size_t at = 0;
+                 for (size_t next; (next = s.find(sep, at)) != s.npos && !sep.empty(); at = next + sep.size())
+                   out.emplace_back(s.substr(at, next - at));
+                 out.emplace_back(s.substr(at));
+               }
+               return Value::NewList(std::move(out));
+             }));
   e.Register("split", OnTwo([](const std::string& sep, const std::string& s) {
-    Map out;
-    auto parts = Split(s, sep.empty() ? ' ' : sep[0]);
-    for (size_t i = 0; i < parts.size(); ++i) out["_" + std::to_string(i)] = Value(parts[i]);
-    return Value::NewMap(std::move(out));
-  }));
+               Map out;
+               auto parts = Split(s, sep.empty() ? ' ' : sep[0]);
+               for (size_t i = 0; i < parts.size(); ++i) out["_" + std::to_string(i)] = Value(parts[i]);
+               return Value::NewMap(std::move(out));
+             }));
   e.Register("replace", [](Engine&, const List& args) -> Result<Value> {
     FL_ASSIGN(std::string from, Text(args, 0));
     FL_ASSIGN(std::string to, Text(args, 1));

@@ -24,16 +24,16 @@ using ObjectPtr = std::shared_ptr<Object>;
 
 class Value {
  public:
-  Value() = default;  // nil
-  Value(bool b) : v_(b) {}                                  // NOLINT: implicit on purpose
-  Value(int64_t i) : v_(i) {}                               // NOLINT
-  Value(int i) : v_(static_cast<int64_t>(i)) {}             // NOLINT
-  Value(double d) : v_(d) {}                                // NOLINT
-  Value(std::string s) : v_(std::move(s)) {}                // NOLINT
-  Value(const char* s) : v_(std::string(s)) {}              // NOLINT
-  Value(ListPtr l) : v_(std::move(l)) {}                    // NOLINT
-  Value(MapPtr m) : v_(std::move(m)) {}                     // NOLINT
-  Value(ObjectPtr o) : v_(std::move(o)) {}                  // NOLINT
+  Value() = default;                             // nil
+  Value(bool b) : v_(b) {}                       // NOLINT: implicit on purpose
+  Value(int64_t i) : v_(i) {}                    // NOLINT
+  Value(int i) : v_(static_cast<int64_t>(i)) {}  // NOLINT
+  Value(double d) : v_(d) {}                     // NOLINT
+  Value(std::string s) : v_(std::move(s)) {}     // NOLINT
+  Value(const char* s) : v_(std::string(s)) {}   // NOLINT
+  Value(ListPtr l) : v_(std::move(l)) {}         // NOLINT
+  Value(MapPtr m) : v_(std::move(m)) {}          // NOLINT
+  Value(ObjectPtr o) : v_(std::move(o)) {}       // NOLINT
   static Value NewList(List items = {}) { return Value(std::make_shared<List>(std::move(items))); }
   static Value NewMap(Map members = {}) { return Value(std::make_shared<Map>(std::move(members))); }
 

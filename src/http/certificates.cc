@@ -49,14 +49,16 @@ Result<KeyPair> Make(const CertificateRequest& r, X509* issuer, EVP_PKEY* issuer
   X509_set_pubkey(cert.get(), key.get());
   X509_NAME* name = X509_get_subject_name(cert.get());
   auto add = [&](const char* field, const std::string& v) {
-    X509_NAME_add_entry_by_txt(name, field, MBSTRING_UTF8, reinterpret_cast<const unsigned char*>(v.c_str()), -1, -1, 0);
+    X509_NAME_add_entry_by_txt(name, field, MBSTRING_UTF8, reinterpret_cast<const unsigned char*>(v.c_str()), -1, -1,
+                               0);
   };
   for (const auto& o : r.organizations) add("O", o);
   add("CN", r.common_name);
   X509* signer = issuer ? issuer : cert.get();
   X509_set_issuer_name(cert.get(), X509_get_subject_name(signer));
   bool ok = AddExtension(cert.get(), signer, NID_basic_constraints, is_ca ? "critical,CA:TRUE" : "CA:FALSE");
-  ok = ok && AddExtension(cert.get(), signer, NID_key_usage, is_ca ? "critical,keyCertSign,cRLSign" : "critical,digitalSignature");
+  ok = ok && AddExtension(cert.get(), signer, NID_key_usage,
+                          is_ca ? "critical,keyCertSign,cRLSign" : "critical,digitalSignature");
   ok = ok && AddExtension(cert.get(), signer, NID_subject_key_identifier, "hash");
   if (!is_ca) ok = ok && AddExtension(cert.get(), signer, NID_ext_key_usage, "serverAuth,clientAuth");
   if (!r.alt_names.empty()) ok = ok && AddExtension(cert.get(), signer, NID_subject_alt_name, Join(r.alt_names, ","));

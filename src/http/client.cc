@@ -105,7 +105,8 @@ struct Client::Pool {
     }
     for (const auto& [k, v] : r.headers) headers = curl_slist_append(headers, (k + ": " + v).c_str());
     if (options.token)
-      if (std::string token = options.token(); !token.empty()) headers = curl_slist_append(headers, ("authorization: Bearer " + token).c_str());
+      if (std::string token = options.token(); !token.empty())
+        headers = curl_slist_append(headers, ("authorization: Bearer " + token).c_str());
     headers = curl_slist_append(headers, "expect:");
     curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, r.method.c_str());
@@ -137,20 +138,25 @@ struct Client::Pool {
       if (!running) break;
       auto until = t.on_bytes ? t.last_bytes + r.timeout : deadline;
       auto left = std::chrono::ceil<Millis>(until - SteadyNow()).count();
-      if (stop.stop_requested()) failed = MakeError(Code::kUnavailable, "stopped");
-      else if (left <= 0) failed = MakeError(Code::kDeadlineExceeded, "no answer within " + std::to_string(r.timeout.count()) + " ms");
+      if (stop.stop_requested())
+        failed = MakeError(Code::kUnavailable, "stopped");
+      else if (left <= 0)
+        failed = MakeError(Code::kDeadlineExceeded, "no answer within " + std::to_string(r.timeout.count()) + " ms");
       curl_waitfd extra{wake.fd(), CURL_WAIT_POLLIN, 0};
       if (!failed) curl_multi_poll(multi, &extra, 1, static_cast<int>(std::min<long>(left, 1000)), nullptr);
     }
     curl_multi_remove_handle(multi, handle->easy);
-    if (!failed && code == CURLE_OK) Give(std::move(handle));  // otherwise its connection may be in the middle of something
+    if (!failed && code == CURLE_OK)
+      Give(std::move(handle));  // otherwise its connection may be in the middle of something
     handle.reset();
     curl_slist_free_all(headers);
     auto what = r.method + " " + options.base_url + r.target;
-    if (t.too_large) return MakeError(Code::kInvalid, what + ": the answer exceeds " + std::to_string(kMaxAnswer) + " bytes");
+    if (t.too_large)
+      return MakeError(Code::kInvalid, what + ": the answer exceeds " + std::to_string(kMaxAnswer) + " bytes");
     if (failed) return failed->Wrap(what);
     if (code == CURLE_OK || t.refused) return std::move(t.response);
-    Code ours = code == CURLE_SSL_CACERT_BADFILE || code == CURLE_PEER_FAILED_VERIFICATION ? Code::kUnauthorized : Code::kUnavailable;
+    Code ours = code == CURLE_SSL_CACERT_BADFILE || code == CURLE_PEER_FAILED_VERIFICATION ? Code::kUnauthorized
+                                                                                           : Code::kUnavailable;
     return MakeError(ours, what + ": " + curl_easy_strerror(code));
   }
 };
@@ -168,7 +174,8 @@ Result<Response> Client::Do(const ClientRequest& request, std::stop_token stop) 
   return pool_->Perform(request, t, std::move(stop));
 }
 
-Result<Response> Client::Stream(const ClientRequest& request, std::function<bool(std::string_view)> on_bytes, std::stop_token stop) {
+Result<Response> Client::Stream(const ClientRequest& request, std::function<bool(std::string_view)> on_bytes,
+                                std::stop_token stop) {
   Transfer t;
   t.on_bytes = std::move(on_bytes);
   return pool_->Perform(request, t, std::move(stop));

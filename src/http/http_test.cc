@@ -26,10 +26,14 @@ void Echo(Request& r, ResponseWriter& w) {
     }
     return;
   }
-  w.Send(200, "text/plain", r.method + " " + r.path + " " + r.Query("q") + " " + r.body + " " + r.peer.cert_common_name + " " + std::to_string(r.fds.size()));
+  w.Send(200, "text/plain",
+         r.method + " " + r.path + " " + r.Query("q") + " " + r.body + " " + r.peer.cert_common_name + " " +
+             std::to_string(r.fds.size()));
 }
 
-std::string Url(int fd, bool tls = false) { return std::string(tls ? "https" : "http") + "://127.0.0.1:" + std::to_string(LocalPort(fd)); }
+std::string Url(int fd, bool tls = false) {
+  return std::string(tls ? "https" : "http") + "://127.0.0.1:" + std::to_string(LocalPort(fd));
+}
 
 TEST(Http, CarriesRequestsAndStreams) {
   Server server({}, Echo);
@@ -54,13 +58,15 @@ TEST(Http, StopsAStreamWhenAsked) {
   ASSERT_TRUE(server.AddListener(std::move(*l)).ok());
   Client client({.base_url = url});
   std::stop_source stop;
-  auto r = client.Stream({.target = "/wait"}, [&](std::string_view) { return stop.request_stop(), true; }, stop.get_token());
+  auto r = client.Stream(
+      {.target = "/wait"}, [&](std::string_view) { return stop.request_stop(), true; }, stop.get_token());
   EXPECT_FALSE(r.ok());
 }
 
 TEST(Http, SpeaksTlsAndKnowsItsClients) {
   auto ca = CreateAuthority("test-ca", 1), other = CreateAuthority("other-ca", 1);
-  auto cert = IssueCertificate(*ca, {.common_name = "server", .organizations = {}, .days = 1, .alt_names = {"IP:127.0.0.1"}});
+  auto cert =
+      IssueCertificate(*ca, {.common_name = "server", .organizations = {}, .days = 1, .alt_names = {"IP:127.0.0.1"}});
   auto user = IssueCertificate(*ca, {.common_name = "alice", .organizations = {"admins"}, .days = 1, .alt_names = {}});
   ASSERT_TRUE(user.ok());
   TlsIdentity identity{cert->certificate, cert->key, ca->certificate};
@@ -74,7 +80,9 @@ TEST(Http, SpeaksTlsAndKnowsItsClients) {
     ASSERT_TRUE(r.ok()) << r.error().message;
     EXPECT_NE(r->body.find("alice"), std::string::npos);
   }
-  EXPECT_EQ(Client({.base_url = url, .ca_pem = other->certificate}).Do({.target = "/x"}).error().code, Code::kUnauthorized) << "a server of another authority";
+  EXPECT_EQ(Client({.base_url = url, .ca_pem = other->certificate}).Do({.target = "/x"}).error().code,
+            Code::kUnauthorized)
+      << "a server of another authority";
   auto anonymous = Client({.base_url = url, .ca_pem = ca->certificate}).Do({.target = "/x"});
   ASSERT_TRUE(anonymous.ok());
 }
@@ -98,7 +106,9 @@ TEST(Http, TakesDescriptorsOverUnixSockets) {
   ASSERT_TRUE(SendWithFds(c->get(), "GET /fds HTTP/1.1\r\nConnection: close\r\n\r\n", {0}).ok());
   EXPECT_NE(read_all(c->get()).find("GET /fds    1"), std::string::npos);
   // What is no request gets an answer or an end, soon, and the server goes on.
-  for (std::string bad : {std::string("rubbish\r\n\r\n"), std::string("POST / HTTP/1.1\r\ncontent-length: 100000000\r\n\r\n"), std::string("GET / HTTP/1.1\r\n"), std::string(200000, 'x')}) {
+  for (std::string bad :
+       {std::string("rubbish\r\n\r\n"), std::string("POST / HTTP/1.1\r\ncontent-length: 100000000\r\n\r\n"),
+        std::string("GET / HTTP/1.1\r\n"), std::string(200000, 'x')}) {
     auto b = ConnectUnix(path, SocketKind::kStream);
     (void)SendWithFds(b->get(), bad, {}).ok();
     auto started = SteadyNow();

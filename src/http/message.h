@@ -20,12 +20,12 @@ struct Peer {
 
 struct Request {
   std::string method = "GET";
-  std::string path;                                 // decoded, without the query
-  std::map<std::string, std::string> query;         // decoded; the last of equal names wins
+  std::string path;                          // decoded, without the query
+  std::map<std::string, std::string> query;  // decoded; the last of equal names wins
   Headers headers;
   std::string body;
   Peer peer;
-  std::vector<UniqueFd> fds;                        // descriptors that came with the request (Unix sockets)
+  std::vector<UniqueFd> fds;  // descriptors that came with the request (Unix sockets)
 
   std::string Header(const std::string& name) const {
     auto it = headers.find(name);

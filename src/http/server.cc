@@ -59,7 +59,8 @@ class Stream {
     for (int i = 0; i < X509_NAME_entry_count(name); ++i) {
       X509_NAME_ENTRY* entry = X509_NAME_get_entry(name, i);
       ASN1_STRING* data = X509_NAME_ENTRY_get_data(entry);
-      std::string text(reinterpret_cast<const char*>(ASN1_STRING_get0_data(data)), static_cast<size_t>(ASN1_STRING_length(data)));
+      std::string text(reinterpret_cast<const char*>(ASN1_STRING_get0_data(data)),
+                       static_cast<size_t>(ASN1_STRING_length(data)));
       int nid = OBJ_obj2nid(X509_NAME_ENTRY_get_object(entry));
       if (nid == NID_commonName) peer.cert_common_name = text;
       if (nid == NID_organizationName) peer.cert_organizations.push_back(text);
@@ -121,13 +122,17 @@ class Stream {
     while (!bytes.empty()) {
       if (ssl_) {
         int n = SSL_write(ssl_.get(), bytes.data(), static_cast<int>(std::min<size_t>(bytes.size(), 1 << 20)));
-        if (n > 0) bytes.remove_prefix(static_cast<size_t>(n));
-        else if (!WaitSsl(n)) return false;
+        if (n > 0)
+          bytes.remove_prefix(static_cast<size_t>(n));
+        else if (!WaitSsl(n))
+          return false;
         continue;
       }
       ssize_t n = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
-      if (n > 0) bytes.remove_prefix(static_cast<size_t>(n));
-      else if (errno != EINTR && (errno != EAGAIN || !Wait(POLLOUT))) return false;
+      if (n > 0)
+        bytes.remove_prefix(static_cast<size_t>(n));
+      else if (errno != EINTR && (errno != EAGAIN || !Wait(POLLOUT)))
+        return false;
     }
     return true;
   }
@@ -269,7 +274,8 @@ struct Server::State : std::enable_shared_from_this<Server::State> {
       parser.body_limit(options.max_body_bytes);
       error_code ec;
       beast::http::read_header(stream, buffer, parser, ec);
-      if (!ec && parser.get()[beast::http::field::expect] == "100-continue") stream.WriteAll("HTTP/1.1 100 Continue\r\n\r\n");
+      if (!ec && parser.get()[beast::http::field::expect] == "100-continue")
+        stream.WriteAll("HTTP/1.1 100 Continue\r\n\r\n");
       if (!ec) beast::http::read(stream, buffer, parser, ec);
       if (ec) {
         if (ec != boost::asio::error::connection_aborted) RefuseBadRequest(stream, ec);
@@ -280,9 +286,11 @@ struct Server::State : std::enable_shared_from_this<Server::State> {
   }
 
   void RefuseBadRequest(Stream& stream, error_code ec) {
-    bool large = ec == beast::http::error::body_limit || ec == beast::http::error::header_limit || ec == beast::http::error::buffer_overflow;
+    bool large = ec == beast::http::error::body_limit || ec == beast::http::error::header_limit ||
+                 ec == beast::http::error::buffer_overflow;
     Writer w(stream, -1, options.write_timeout, false, false);
-    w.Send(large ? 413 : 400, "text/plain", large ? "request too large\n" : "malformed request: " + ec.message() + "\n", {});
+    w.Send(large ? 413 : 400, "text/plain", large ? "request too large\n" : "malformed request: " + ec.message() + "\n",
+           {});
     // Reads what the peer still sends for a moment, or it would see a reset instead of the answer.
     stream.SetDeadline(Millis(1000));
     char sink[65536];
@@ -297,7 +305,9 @@ struct Server::State : std::enable_shared_from_this<Server::State> {
     Request req;
     req.method = std::string(in.method_string());
     ParseTarget(std::string_view(in.target().data(), in.target().size()), req);
-    for (const auto& field : in) req.headers[ToLower(std::string_view(field.name_string().data(), field.name_string().size()))] = std::string(field.value());
+    for (const auto& field : in)
+      req.headers[ToLower(std::string_view(field.name_string().data(), field.name_string().size()))] =
+          std::string(field.value());
     req.body = std::move(in.body());
     req.peer = peer;
     req.fds = stream.TakeFds();
@@ -354,10 +364,12 @@ Status Server::AddListener(UniqueFd fd, const TlsIdentity* tls) {
     BIO* kb = load(tls->key);
     EVP_PKEY* key = PEM_read_bio_PrivateKey(kb, nullptr, nullptr, nullptr);
     BIO_free(kb);
-    bool ok = cert && key && SSL_CTX_use_certificate(l->tls.get(), cert) == 1 && SSL_CTX_use_PrivateKey(l->tls.get(), key) == 1;
+    bool ok = cert && key && SSL_CTX_use_certificate(l->tls.get(), cert) == 1 &&
+              SSL_CTX_use_PrivateKey(l->tls.get(), key) == 1;
     X509_free(cert);
     EVP_PKEY_free(key);
-    if (!ok) return MakeError(Code::kInvalid, "the server's TLS certificate and key do not load or do not belong together");
+    if (!ok)
+      return MakeError(Code::kInvalid, "the server's TLS certificate and key do not load or do not belong together");
     if (!tls->client_ca.empty()) {
       BIO* ab = load(tls->client_ca);
       X509* ca = PEM_read_bio_X509(ab, nullptr, nullptr, nullptr);
@@ -426,7 +438,8 @@ Result<UniqueFd> ListenTcp(const std::string& host, uint16_t port) {
   sockaddr_in addr{};
   addr.sin_family = AF_INET;
   addr.sin_port = htons(port);
-  if (inet_pton(AF_INET, host.c_str(), &addr.sin_addr) != 1) return MakeError(Code::kInvalid, "\"" + host + "\" is not an IPv4 address");
+  if (inet_pton(AF_INET, host.c_str(), &addr.sin_addr) != 1)
+    return MakeError(Code::kInvalid, "\"" + host + "\" is not an IPv4 address");
   if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&addr), sizeof addr) != 0 || ::listen(fd.get(), 1024) != 0)
     return ErrnoError("listening on " + host + ":" + std::to_string(port), errno);
   return fd;

@@ -1,5 +1,5 @@
-// An HTTP/1.1 server over TCP, TLS and Unix sockets: one thread a connection, every read and write with a deadline, sizes
-// limited. Descriptors sent with a request on a Unix socket reach the handler.
+// An HTTP/1.1 server over TCP, TLS and Unix sockets: one thread a connection, every read and write with a deadline,
+// sizes limited. Descriptors sent with a request on a Unix socket reach the handler.
 //
 // Threading: the handler runs on many threads at once. Ownership: the server owns listeners and connections. Failure: a
 // broken or slow peer costs its own connection only.
@@ -12,7 +12,7 @@ namespace fairlead::http {
 
 struct ServerOptions {
   size_t max_header_bytes = 64u << 10;
-  size_t max_body_bytes = 8u << 20;            // more is answered with 413
+  size_t max_body_bytes = 8u << 20;                  // more is answered with 413
   std::chrono::milliseconds request_timeout{30000};  // from the first byte of a request to its last
   std::chrono::milliseconds idle_timeout{120000};
   std::chrono::milliseconds write_timeout{30000};

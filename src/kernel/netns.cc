@@ -5,11 +5,11 @@
 #include <ifaddrs.h>
 #include <linux/magic.h>
 #include <linux/netlink.h>
+#include <linux/nsfs.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <sched.h>
 #include <sys/ioctl.h>
-#include <linux/nsfs.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -30,11 +30,11 @@ Result<UniqueFd> OpenNetns(const std::string& path) {
 }
 
 Result<NetnsId> IdentifyNetns(int fd) {
-  struct statfs fs{};
+  struct statfs fs {};
   if (::fstatfs(fd, &fs) != 0) return ErrnoError("statfs", errno);
   if (static_cast<unsigned long>(fs.f_type) != NSFS_MAGIC || ::ioctl(fd, NS_GET_NSTYPE) != CLONE_NEWNET)
     return MakeError(Code::kInvalid, "not a network namespace");
-  struct stat st{};
+  struct stat st {};
   if (::fstat(fd, &st) != 0) return ErrnoError("stat", errno);
   return NetnsId{st.st_dev, st.st_ino};
 }
@@ -99,7 +99,8 @@ Status AddLoopbackAddress6(const std::string& address) {
   request.header = {sizeof request, RTM_NEWADDR, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE, 1, 0};
   request.message = {AF_INET6, 128, IFA_F_NODAD, 0, if_nametoindex("lo")};
   request.attr = {RTA_LENGTH(sizeof(in6_addr)), IFA_LOCAL};
-  if (inet_pton(AF_INET6, address.c_str(), &request.addr) != 1) return MakeError(Code::kInvalid, address + " is not an IPv6 address");
+  if (inet_pton(AF_INET6, address.c_str(), &request.addr) != 1)
+    return MakeError(Code::kInvalid, address + " is not an IPv6 address");
   timeval timeout{5, 0};
   ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
   if (::send(fd.get(), &request, sizeof request, 0) < 0) return ErrnoError("netlink send", errno);

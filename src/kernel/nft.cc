@@ -25,7 +25,8 @@ Result<Context> NewContext() {
 Error Failure(nft_ctx* c, const std::string& command) {
   std::string text(Trim(nft_ctx_get_error_buffer(c)));
   bool missing = text.find("No such file or directory") != std::string::npos;
-  return MakeError(missing ? Code::kNotFound : Code::kIo, "nft: " + (text.empty() ? "failed: " + command.substr(0, 200) : text));
+  return MakeError(missing ? Code::kNotFound : Code::kIo,
+                   "nft: " + (text.empty() ? "failed: " + command.substr(0, 200) : text));
 }
 
 }  // namespace

@@ -12,35 +12,35 @@ enum class PatchType { kMerge, kJson, kStrategic, kApply };
 struct ListOptions {
   std::string label_selector;
   std::string field_selector;
-  std::string resource_version;   // "": most recent; "0": any
+  std::string resource_version;  // "": most recent; "0": any
 };
 
 struct ListResult {
-  std::vector<Json> items;        // each with apiVersion and kind
+  std::vector<Json> items;  // each with apiVersion and kind
   std::string resource_version;
 };
 
 struct PatchOptions {
   std::string subresource;
   std::string field_manager = "fairlead";
-  bool force = false;             // apply only: take over fields that others own
+  bool force = false;  // apply only: take over fields that others own
   bool dry_run = false;
 };
 
 struct DeleteOptions {
-  std::string uid;                // preconditions; "" = none
+  std::string uid;  // preconditions; "" = none
   std::string resource_version;
-  std::string propagation;        // Background, Foreground, Orphan; "" = the server's default
-  int64_t grace_seconds = -1;     // -1 = the object's own
+  std::string propagation;     // Background, Foreground, Orphan; "" = the server's default
+  int64_t grace_seconds = -1;  // -1 = the object's own
 };
 
 struct WatchEvent {
-  std::string type;               // ADDED, MODIFIED, DELETED, BOOKMARK
+  std::string type;  // ADDED, MODIFIED, DELETED, BOOKMARK
   Json object;
 };
 
-// Threading: every member may be called from any thread. Errors carry the server's reason and status: kNotFound, kConflict,
-// kAlreadyExists, kGone, kInvalid, kForbidden, kUnauthorized, kUnavailable (5xx, 429, or not reachable).
+// Threading: every member may be called from any thread. Errors carry the server's reason and status: kNotFound,
+// kConflict, kAlreadyExists, kGone, kInvalid, kForbidden, kUnauthorized, kUnavailable (5xx, 429, or not reachable).
 class Api {
  public:
   virtual ~Api() = default;
@@ -48,13 +48,14 @@ class Api {
   virtual Result<ListResult> List(const Resource& r, const std::string& ns, const ListOptions& options) = 0;
   virtual Result<Json> Create(const Resource& r, const Json& object) = 0;
   virtual Result<Json> Update(const Resource& r, const Json& object, const std::string& subresource = "") = 0;
-  virtual Result<Json> Patch(const Resource& r, const std::string& ns, const std::string& name, PatchType type, const Json& patch,
-                             const PatchOptions& options) = 0;
-  virtual Status Delete(const Resource& r, const std::string& ns, const std::string& name, const DeleteOptions& options) = 0;
+  virtual Result<Json> Patch(const Resource& r, const std::string& ns, const std::string& name, PatchType type,
+                             const Json& patch, const PatchOptions& options) = 0;
+  virtual Status Delete(const Resource& r, const std::string& ns, const std::string& name,
+                        const DeleteOptions& options) = 0;
   // Calls on_event for each change after resource_version until the server ends the watch (ok), stop is requested or an
   // error happens (kGone: list again). on_event returning false ends it too.
-  virtual Status Watch(const Resource& r, const std::string& ns, const ListOptions& options, std::function<bool(WatchEvent)> on_event,
-                       std::stop_token stop) = 0;
+  virtual Status Watch(const Resource& r, const std::string& ns, const ListOptions& options,
+                       std::function<bool(WatchEvent)> on_event, std::stop_token stop) = 0;
 };
 
 }  // namespace fairlead::kube

@@ -19,10 +19,14 @@ std::string Query(const std::vector<std::pair<std::string, std::string>>& params
 
 const char* ContentType(PatchType type) {
   switch (type) {
-    case PatchType::kMerge: return "application/merge-patch+json";
-    case PatchType::kJson: return "application/json-patch+json";
-    case PatchType::kStrategic: return "application/strategic-merge-patch+json";
-    case PatchType::kApply: return "application/apply-patch+yaml";
+    case PatchType::kMerge:
+      return "application/merge-patch+json";
+    case PatchType::kJson:
+      return "application/json-patch+json";
+    case PatchType::kStrategic:
+      return "application/strategic-merge-patch+json";
+    case PatchType::kApply:
+      return "application/apply-patch+yaml";
   }
   return "";
 }
@@ -34,16 +38,35 @@ Error ErrorFromStatus(const Json& status, int http_status, const std::string& wh
   e.http_status = http_status;
   e.reason = Str(status, "reason");
   std::string message = Str(status, "message");
-  e.message = what + ": " + (message.empty() ? "the server answered with status " + std::to_string(http_status) : message);
+  e.message =
+      what + ": " + (message.empty() ? "the server answered with status " + std::to_string(http_status) : message);
   switch (http_status) {
-    case 401: e.code = Code::kUnauthorized; break;
-    case 403: e.code = Code::kForbidden; break;
-    case 404: e.code = Code::kNotFound; break;
-    case 409: e.code = e.reason == "AlreadyExists" ? Code::kAlreadyExists : Code::kConflict; break;
-    case 410: e.code = Code::kGone; break;
-    case 400: case 413: case 415: case 422: e.code = Code::kInvalid; break;
-    case 405: e.code = Code::kUnsupported; break;
-    default: e.code = http_status == 429 || http_status >= 500 ? Code::kUnavailable : Code::kInternal;
+    case 401:
+      e.code = Code::kUnauthorized;
+      break;
+    case 403:
+      e.code = Code::kForbidden;
+      break;
+    case 404:
+      e.code = Code::kNotFound;
+      break;
+    case 409:
+      e.code = e.reason == "AlreadyExists" ? Code::kAlreadyExists : Code::kConflict;
+      break;
+    case 410:
+      e.code = Code::kGone;
+      break;
+    case 400:
+    case 413:
+    case 415:
+    case 422:
+      e.code = Code::kInvalid;
+      break;
+    case 405:
+      e.code = Code::kUnsupported;
+      break;
+    default:
+      e.code = http_status == 429 || http_status >= 500 ? Code::kUnavailable : Code::kInternal;
   }
   return e;
 }
@@ -60,7 +83,8 @@ Result<http::Response> Client::Raw(const http::ClientRequest& request) {
   http::ClientRequest r = request;
   if (!r.headers.contains("accept")) r.headers["accept"] = "application/json";
   FL_ASSIGN(http::Response response, http_.Do(r));
-  if (response.status / 100 != 2) return ErrorFromStatus(response, r.method + " " + r.target.substr(0, r.target.find('?')));
+  if (response.status / 100 != 2)
+    return ErrorFromStatus(response, r.method + " " + r.target.substr(0, r.target.find('?')));
   return response;
 }
 
@@ -77,8 +101,12 @@ Result<ListResult> Client::List(const Resource& r, const std::string& ns, const 
   ListResult out;
   std::string next;
   do {
-    FL_ASSIGN(Json page, Body(Raw({.target = r.Path(ns) + Query({{"labelSelector", o.label_selector}, {"fieldSelector", o.field_selector},
-                                  {"resourceVersion", next.empty() ? o.resource_version : ""}, {"limit", "500"}, {"continue", next}})})));
+    FL_ASSIGN(Json page,
+              Body(Raw({.target = r.Path(ns) + Query({{"labelSelector", o.label_selector},
+                                                      {"fieldSelector", o.field_selector},
+                                                      {"resourceVersion", next.empty() ? o.resource_version : ""},
+                                                      {"limit", "500"},
+                                                      {"continue", next}})})));
     for (Json& item : page["items"]) {
       if (!item.contains("kind")) item["kind"] = r.kind;
       if (!item.contains("apiVersion")) item["apiVersion"] = r.ApiVersion();
@@ -91,21 +119,28 @@ Result<ListResult> Client::List(const Resource& r, const std::string& ns, const 
 }
 
 Result<Json> Client::Create(const Resource& r, const Json& object) {
-  return Body(Raw({.method = "POST", .target = r.Path(Namespace(object)), .headers = {{"content-type", "application/json"}}, .body = value::Dump(object)}));
+  return Body(Raw({.method = "POST",
+                   .target = r.Path(Namespace(object)),
+                   .headers = {{"content-type", "application/json"}},
+                   .body = value::Dump(object)}));
 }
 
 Result<Json> Client::Update(const Resource& r, const Json& object, const std::string& subresource) {
-  return Body(Raw({.method = "PUT", .target = r.Path(Namespace(object), Name(object), subresource),
-                   .headers = {{"content-type", "application/json"}}, .body = value::Dump(object)}));
+  return Body(Raw({.method = "PUT",
+                   .target = r.Path(Namespace(object), Name(object), subresource),
+                   .headers = {{"content-type", "application/json"}},
+                   .body = value::Dump(object)}));
 }
 
-Result<Json> Client::Patch(const Resource& r, const std::string& ns, const std::string& name, PatchType type, const Json& patch,
-                           const PatchOptions& o) {
+Result<Json> Client::Patch(const Resource& r, const std::string& ns, const std::string& name, PatchType type,
+                           const Json& patch, const PatchOptions& o) {
   bool apply = type == PatchType::kApply;
   return Body(Raw({.method = "PATCH",
-                   .target = r.Path(ns, name, o.subresource) + Query({{"fieldManager", o.field_manager}, {"force", apply && o.force ? "true" : ""},
-                                                                     {"dryRun", o.dry_run ? "All" : ""}}),
-                   .headers = {{"content-type", ContentType(type)}}, .body = value::Dump(patch)}));
+                   .target = r.Path(ns, name, o.subresource) + Query({{"fieldManager", o.field_manager},
+                                                                      {"force", apply && o.force ? "true" : ""},
+                                                                      {"dryRun", o.dry_run ? "All" : ""}}),
+                   .headers = {{"content-type", ContentType(type)}},
+                   .body = value::Dump(patch)}));
 }
 
 Status Client::Delete(const Resource& r, const std::string& ns, const std::string& name, const DeleteOptions& o) {
@@ -114,12 +149,16 @@ Status Client::Delete(const Resource& r, const std::string& ns, const std::strin
   if (!o.resource_version.empty()) body["preconditions"]["resourceVersion"] = o.resource_version;
   if (!o.propagation.empty()) body["propagationPolicy"] = o.propagation;
   if (o.grace_seconds >= 0) body["gracePeriodSeconds"] = o.grace_seconds;
-  auto response = Raw({.method = "DELETE", .target = r.Path(ns, name), .headers = {{"content-type", "application/json"}}, .body = value::Dump(body)});
+  auto response = Raw({.method = "DELETE",
+                       .target = r.Path(ns, name),
+                       .headers = {{"content-type", "application/json"}},
+                       .body = value::Dump(body)});
   if (!response.ok()) return response.error();
   return {};
 }
 
-Status Client::Watch(const Resource& r, const std::string& ns, const ListOptions& o, std::function<bool(WatchEvent)> on_event, std::stop_token stop) {
+Status Client::Watch(const Resource& r, const std::string& ns, const ListOptions& o,
+                     std::function<bool(WatchEvent)> on_event, std::stop_token stop) {
   std::string what = "watching " + r.plural, line;
   std::optional<Error> failed;
   auto on_line = [&](std::string_view text) {
@@ -145,10 +184,14 @@ Status Client::Watch(const Resource& r, const std::string& ns, const ListOptions
     line.erase(0, start);
     return line.size() < kMaxLine;
   };
-  http::ClientRequest request{.target = r.Path(ns) + Query({{"watch", "true"}, {"allowWatchBookmarks", "true"}, {"labelSelector", o.label_selector},
-                                                            {"fieldSelector", o.field_selector}, {"resourceVersion", o.resource_version},
+  http::ClientRequest request{.target = r.Path(ns) + Query({{"watch", "true"},
+                                                            {"allowWatchBookmarks", "true"},
+                                                            {"labelSelector", o.label_selector},
+                                                            {"fieldSelector", o.field_selector},
+                                                            {"resourceVersion", o.resource_version},
                                                             {"timeoutSeconds", "400"}}),
-                              .headers = {{"accept", "application/json"}}, .timeout = std::chrono::seconds(420)};
+                              .headers = {{"accept", "application/json"}},
+                              .timeout = std::chrono::seconds(420)};
   auto response = http_.Stream(request, on_bytes, stop);
   if (failed) return *failed;
   if (!response.ok()) return response.error();

@@ -9,16 +9,19 @@ class Client : public Api {
  public:
   explicit Client(Config config);
   Result<Json> Get(const Resource& r, const std::string& ns, const std::string& name) override;
-  Result<ListResult> List(const Resource& r, const std::string& ns, const ListOptions& options) override;  // in pages of 500
+  Result<ListResult> List(const Resource& r, const std::string& ns,
+                          const ListOptions& options) override;  // in pages of 500
   Result<Json> Create(const Resource& r, const Json& object) override;
   Result<Json> Update(const Resource& r, const Json& object, const std::string& subresource) override;
-  Result<Json> Patch(const Resource& r, const std::string& ns, const std::string& name, PatchType type, const Json& patch,
-                     const PatchOptions& options) override;
-  Status Delete(const Resource& r, const std::string& ns, const std::string& name, const DeleteOptions& options) override;
-  Status Watch(const Resource& r, const std::string& ns, const ListOptions& options, std::function<bool(WatchEvent)> on_event,
-               std::stop_token stop) override;
+  Result<Json> Patch(const Resource& r, const std::string& ns, const std::string& name, PatchType type,
+                     const Json& patch, const PatchOptions& options) override;
+  Status Delete(const Resource& r, const std::string& ns, const std::string& name,
+                const DeleteOptions& options) override;
+  Status Watch(const Resource& r, const std::string& ns, const ListOptions& options,
+               std::function<bool(WatchEvent)> on_event, std::stop_token stop) override;
 
-  // Any request, for what the typed calls do not cover. `accept` "": JSON. The body of a non-2xx answer becomes the error.
+  // Any request, for what the typed calls do not cover. `accept` "": JSON. The body of a non-2xx answer becomes the
+  // error.
   Result<http::Response> Raw(const http::ClientRequest& request);
   http::Client& http() { return http_; }
 

@@ -6,7 +6,7 @@ namespace fairlead::kube {
 
 struct Config {
   http::ClientOptions http;
-  std::string ns = "default";   // the context's namespace, or the pod's
+  std::string ns = "default";  // the context's namespace, or the pod's
 };
 
 // `path` "": $KUBECONFIG (its first existing file), else ~/.kube/config. `context` "": the current one. Errors name the

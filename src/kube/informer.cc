@@ -60,11 +60,14 @@ void Informer::Run(std::stop_token stop) {
     }
     ListOptions options = options_;
     options.resource_version = step.resource_version;
-    auto ended = api_.Watch(resource_, ns_, options, [&](WatchEvent event) {
-      fsm.OnEvent(ResourceVersion(event.object));
-      if (event.type != "BOOKMARK") Apply(event);
-      return !stop.stop_requested();
-    }, stop);
+    auto ended = api_.Watch(
+        resource_, ns_, options,
+        [&](WatchEvent event) {
+          fsm.OnEvent(ResourceVersion(event.object));
+          if (event.type != "BOOKMARK") Apply(event);
+          return !stop.stop_requested();
+        },
+        stop);
     if (stop.stop_requested()) return;
     if (!ended.ok() && ended.error().code != Code::kGone)
       Log(Level::kInfo, "watch ended", {{"resource", resource_.plural}, {"error", ended.error().message}});
@@ -81,8 +84,10 @@ void Informer::Replace(std::vector<Json> items) {
       std::string key = Key(item);
       auto now = std::make_shared<const Json>(std::move(item));
       auto old = store_.contains(key) ? store_[key] : nullptr;
-      if (old && ResourceVersion(*old) == ResourceVersion(*now)) now = old;
-      else changes.emplace_back(old, now);
+      if (old && ResourceVersion(*old) == ResourceVersion(*now))
+        now = old;
+      else
+        changes.emplace_back(old, now);
       fresh[key] = now;
     }
     for (const auto& [key, old] : store_)
@@ -103,8 +108,10 @@ void Informer::Apply(const WatchEvent& event) {
     std::lock_guard lock(mutex_);
     auto it = store_.find(key);
     if (it != store_.end()) old = it->second;
-    if (now) store_[key] = now;
-    else if (it != store_.end()) store_.erase(it);
+    if (now)
+      store_[key] = now;
+    else if (it != store_.end())
+      store_.erase(it);
   }
   if (old || now) Notify(old, now);
 }

@@ -1,9 +1,9 @@
 // A local copy of a resource, kept current by list and watch.
 //
 // Flow: list -> replace the store -> watch from there -> apply each event -> call the handlers.
-// Guarantees: handlers see every object's latest state, though not each state between; a DELETED is delivered for an object
-// that vanished while the watch was away. Reads may be stale: compare generations, never assume.
-// Threading: one thread of its own runs list, watch and the handlers; reads are safe from anywhere.
+// Guarantees: handlers see every object's latest state, though not each state between; a DELETED is delivered for an
+// object that vanished while the watch was away. Reads may be stale: compare generations, never assume. Threading: one
+// thread of its own runs list, watch and the handlers; reads are safe from anywhere.
 #pragma once
 #include "kube/api.h"
 
@@ -26,7 +26,7 @@ class Informer {
   bool WaitForSync(std::chrono::milliseconds timeout, std::stop_token stop = {}) const;
   bool synced() const { return synced_; }
 
-  ObjectPtr Get(const std::string& key) const;   // null when absent
+  ObjectPtr Get(const std::string& key) const;  // null when absent
   std::vector<ObjectPtr> List() const;
   const Resource& resource() const { return resource_; }
 

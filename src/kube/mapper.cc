@@ -17,7 +17,8 @@ Result<Resource> DiscoveryMapper::Find(const std::string& api_version, const std
     std::string plural = value::Str(r, "name");
     if (plural.find('/') != plural.npos) continue;
     Resource found{slash == api_version.npos ? "" : api_version.substr(0, slash),
-                   slash == api_version.npos ? api_version : api_version.substr(slash + 1), plural, value::Bool(r, "namespaced"), value::Str(r, "kind")};
+                   slash == api_version.npos ? api_version : api_version.substr(slash + 1), plural,
+                   value::Bool(r, "namespaced"), value::Str(r, "kind")};
     known_[api_version + "/" + found.kind] = found;
   }
   if (auto it = known_.find(key); it != known_.end()) return it->second;

@@ -25,8 +25,12 @@ const Json& ControllerOf(const Json& o) {
 }
 
 Json OwnerReference(const Json& owner) {
-  return {{"apiVersion", Str(owner, "apiVersion")}, {"kind", Str(owner, "kind")}, {"name", Name(owner)},
-          {"uid", Uid(owner)}, {"controller", true}, {"blockOwnerDeletion", true}};
+  return {{"apiVersion", Str(owner, "apiVersion")},
+          {"kind", Str(owner, "kind")},
+          {"name", Name(owner)},
+          {"uid", Uid(owner)},
+          {"controller", true},
+          {"blockOwnerDeletion", true}};
 }
 
 bool HasFinalizer(const Json& o, const std::string& finalizer) {
@@ -51,8 +55,10 @@ Result<Selector> Selector::Parse(std::string_view text) {
   std::string part;
   for (char c : text) {
     depth += c == '(' ? 1 : c == ')' ? -1 : 0;
-    if (c == ',' && depth == 0) parts.push_back(std::exchange(part, ""));
-    else part += c;
+    if (c == ',' && depth == 0)
+      parts.push_back(std::exchange(part, ""));
+    else
+      part += c;
   }
   parts.push_back(part);
   for (const std::string& raw : parts) {

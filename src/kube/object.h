@@ -9,7 +9,7 @@ namespace fairlead::kube {
 
 // Where objects of a kind live in the API.
 struct Resource {
-  std::string group;      // "" for core
+  std::string group;  // "" for core
   std::string version;
   std::string plural;
   bool namespaced = true;
@@ -39,9 +39,15 @@ inline std::string Namespace(const Json& o) { return value::Str(o, "metadata", "
 inline std::string Uid(const Json& o) { return value::Str(o, "metadata", "uid"); }
 inline std::string ResourceVersion(const Json& o) { return value::Str(o, "metadata", "resourceVersion"); }
 inline int64_t Generation(const Json& o) { return value::Int(o, "metadata", "generation"); }
-inline std::string Label(const Json& o, const std::string& key) { return value::Str(o, "metadata", "labels", key.c_str()); }
-inline std::string Annotation(const Json& o, const std::string& key) { return value::Str(o, "metadata", "annotations", key.c_str()); }
-inline bool HasAnnotation(const Json& o, const std::string& key) { return value::At(o, "metadata", "annotations").contains(key); }
+inline std::string Label(const Json& o, const std::string& key) {
+  return value::Str(o, "metadata", "labels", key.c_str());
+}
+inline std::string Annotation(const Json& o, const std::string& key) {
+  return value::Str(o, "metadata", "annotations", key.c_str());
+}
+inline bool HasAnnotation(const Json& o, const std::string& key) {
+  return value::At(o, "metadata", "annotations").contains(key);
+}
 inline bool IsDeleting(const Json& o) { return !value::At(o, "metadata", "deletionTimestamp").is_null(); }
 // "namespace/name", or "name" for cluster-scoped objects.
 std::string Key(const Json& o);

@@ -1,5 +1,6 @@
-// Decides what a list-and-watch loop does next, without doing it: list, watch from a version, or wait. Fed with results, it
-// follows client-go's reflector: resume at the last version, relist on 410, back off 0.8 s to 30 s on errors.
+// Decides what a list-and-watch loop does next, without doing it: list, watch from a version, or wait. Fed with
+// results, it follows client-go's reflector: resume at the last version, relist on 410, back off 0.8 s to 30 s on
+// errors.
 #pragma once
 #include <chrono>
 
@@ -12,7 +13,7 @@ class ReflectorFsm {
   enum class Action { kList, kWatch };
   struct Step {
     Action action;
-    std::string resource_version;         // of the watch
+    std::string resource_version;  // of the watch
     std::chrono::milliseconds wait_first{0};
   };
   Step Next();

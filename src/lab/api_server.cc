@@ -13,14 +13,22 @@ namespace {
 using value::At;
 using value::Str;
 
-void Reply(http::ResponseWriter& w, int code, const Json& body, const http::Headers& headers = {}) { w.Send(code, "application/json", value::Dump(body) + "\n", headers); }
-void ReplyStatus(http::ResponseWriter& w, const Json& status) { Reply(w, static_cast<int>(value::Int(status, "code")), status); }
+void Reply(http::ResponseWriter& w, int code, const Json& body, const http::Headers& headers = {}) {
+  w.Send(code, "application/json", value::Dump(body) + "\n", headers);
+}
+void ReplyStatus(http::ResponseWriter& w, const Json& status) {
+  Reply(w, static_cast<int>(value::Int(status, "code")), status);
+}
 
 bool WantsTable(const http::Request& r) { return r.Header("accept").find("as=Table") != std::string::npos; }
-bool WantsPartial(const http::Request& r) { return r.Header("accept").find("as=PartialObjectMetadata") != std::string::npos; }
+bool WantsPartial(const http::Request& r) {
+  return r.Header("accept").find("as=PartialObjectMetadata") != std::string::npos;
+}
 bool IsTrue(const std::string& v) { return v == "true" || v == "1"; }
 
-Json Partial(const Json& o) { return {{"kind", "PartialObjectMetadata"}, {"apiVersion", "meta.k8s.io/v1"}, {"metadata", At(o, "metadata")}}; }
+Json Partial(const Json& o) {
+  return {{"kind", "PartialObjectMetadata"}, {"apiVersion", "meta.k8s.io/v1"}, {"metadata", At(o, "metadata")}};
+}
 
 // A field selector: path -> value and whether it must be equal.
 struct FieldTerm {
@@ -42,8 +50,12 @@ Result<std::vector<FieldTerm>> ParseFields(const std::string& text, const Resour
     }
     static const std::map<std::string, std::vector<std::string>> known = {
         {"pods", {"spec.nodeName", "status.phase", "spec.serviceAccountName", "spec.restartPolicy", "status.podIP"}},
-        {"events", {"involvedObject.name", "involvedObject.namespace", "involvedObject.kind", "involvedObject.uid", "involvedObject.apiVersion", "reason", "type", "source"}},
-        {"namespaces", {"status.phase"}}, {"secrets", {"type"}}, {"nodes", {"spec.unschedulable"}}};
+        {"events",
+         {"involvedObject.name", "involvedObject.namespace", "involvedObject.kind", "involvedObject.uid",
+          "involvedObject.apiVersion", "reason", "type", "source"}},
+        {"namespaces", {"status.phase"}},
+        {"secrets", {"type"}},
+        {"nodes", {"spec.unschedulable"}}};
     bool ok = term.path == "metadata.name" || term.path == "metadata.namespace";
     if (auto it = known.find(t.resource.plural); it != known.end() && !t.custom)
       ok = ok || std::find(it->second.begin(), it->second.end(), term.path) != it->second.end();
@@ -66,8 +78,12 @@ bool FieldsMatch(const std::vector<FieldTerm>& terms, const Json& o) {
 std::expected<Json, Json> Body(const http::Request& r) {
   std::string type = r.Header("content-type");
   if (type.find("protobuf") != std::string::npos || r.body.starts_with(std::string("k8s\0", 4)))
-    return std::unexpected(Failure(415, "UnsupportedMediaType", "the lab's API server does not read application/vnd.kubernetes.protobuf; send application/json (kubectl create -f FILE and kubectl apply do)"));
-  auto j = type.find("yaml") != std::string::npos && !r.body.starts_with('{') ? value::ParseYaml(r.body, "body") : value::ParseJson(r.body, "body", 8 << 20);
+    return std::unexpected(Failure(415, "UnsupportedMediaType",
+                                   "the lab's API server does not read application/vnd.kubernetes.protobuf; send "
+                                   "application/json (kubectl create -f FILE and kubectl apply do)"));
+  auto j = type.find("yaml") != std::string::npos && !r.body.starts_with('{')
+               ? value::ParseYaml(r.body, "body")
+               : value::ParseJson(r.body, "body", 8 << 20);
   if (!j.ok()) return std::unexpected(BadRequest("couldn't get version/kind; json parse error: " + j.error().message));
   return *j;
 }
@@ -98,7 +114,9 @@ ApiServer::ApiServer(Rest& rest, TokenAuthority& tokens) : rest_(rest), tokens_(
 
 Status ApiServer::Up(std::vector<UniqueFd> listeners, const http::TlsIdentity& identity) {
   if (!server_)
-    server_ = std::make_unique<http::Server>(http::ServerOptions{.max_header_bytes = 64 << 10, .max_body_bytes = 8 << 20}, [this](http::Request& r, http::ResponseWriter& w) { Handle(r, w); });
+    server_ =
+        std::make_unique<http::Server>(http::ServerOptions{.max_header_bytes = 64 << 10, .max_body_bytes = 8 << 20},
+                                       [this](http::Request& r, http::ResponseWriter& w) { Handle(r, w); });
   for (UniqueFd& l : listeners) FL_TRY(server_->AddListener(std::move(l), &identity));
   return {};
 }
@@ -139,7 +157,8 @@ void ApiServer::Handle(http::Request& r, http::ResponseWriter& w) {
   if (at == 0) {
     if (auto refused = Authorize(rest_.store(), *user, {ToLower(r.method), "", "", "", "", "", r.path}))
       return ReplyStatus(w, Failure(403, "Forbidden", "forbidden: " + *refused));
-    if (!HandleNonResource(r, w, *user)) ReplyStatus(w, Failure(404, "NotFound", "the server could not find the requested resource"));
+    if (!HandleNonResource(r, w, *user))
+      ReplyStatus(w, Failure(404, "NotFound", "the server could not find the requested resource"));
     return;
   }
   if (parts[at] == "namespaces" && parts.size() > at + 2 && parts[at + 2] != "status" && parts[at + 2] != "finalize") {
@@ -151,8 +170,10 @@ void ApiServer::Handle(http::Request& r, http::ResponseWriter& w) {
   if (parts.size() > at + 2) t.subresource = parts[at + 2];
   if (t.group == "authorization.k8s.io" && t.plural == "selfsubjectaccessreviews") return ReviewAccess(r, w, *user);
   t.type = rest_.registry().Find(t.group, t.version, t.plural);
-  bool unknown_sub = !t.subresource.empty() && t.subresource != "status" && t.subresource != "log" && t.subresource != "token" && t.subresource != "finalize";
-  if (!t.type || parts.size() > at + 3 || unknown_sub) return ReplyStatus(w, Failure(404, "NotFound", "the server could not find the requested resource"));
+  bool unknown_sub = !t.subresource.empty() && t.subresource != "status" && t.subresource != "log" &&
+                     t.subresource != "token" && t.subresource != "finalize";
+  if (!t.type || parts.size() > at + 3 || unknown_sub)
+    return ReplyStatus(w, Failure(404, "NotFound", "the server could not find the requested resource"));
   HandleResource(r, w, *user, t);
 }
 
@@ -167,7 +188,8 @@ bool ApiServer::HandleNonResource(const http::Request& r, http::ResponseWriter& 
   auto parts = SplitNonEmpty(r.path, '/');
   Json body;
   std::string type = "application/json";
-  bool aggregated = r.Header("accept").find("as=APIGroupDiscoveryList") != std::string::npos && r.Header("accept").find("v=v2;") != std::string::npos;
+  bool aggregated = r.Header("accept").find("as=APIGroupDiscoveryList") != std::string::npos &&
+                    r.Header("accept").find("v=v2;") != std::string::npos;
   if (r.path == "/api" || r.path == "/apis") {
     bool core = r.path == "/api";
     body = aggregated ? AggregatedDiscovery(registry, core) : core ? LegacyApiVersions() : LegacyGroups(registry);
@@ -192,15 +214,27 @@ bool ApiServer::HandleNonResource(const http::Request& r, http::ResponseWriter& 
 
 void ApiServer::HandleResource(http::Request& r, http::ResponseWriter& w, const User& user, const Target& t) {
   bool watch = r.method == "GET" && IsTrue(r.Query("watch"));
-  std::string verb = r.method == "GET" ? (watch ? "watch" : t.name.empty() ? "list" : "get") : r.method == "POST" ? "create" : r.method == "PUT" ? "update" : r.method == "PATCH" ? "patch"
-                     : r.method == "DELETE" ? (t.name.empty() ? "deletecollection" : "delete") : "";
-  if (verb.empty()) return ReplyStatus(w, Failure(405, "MethodNotAllowed", "the server does not allow this method on the requested resource"));
-  bool creates_by_apply = verb == "patch" && r.Header("content-type").find("apply-patch") != std::string::npos && !rest_.Get(*t.type, t.ns, t.name);
-  for (const std::string& v : creates_by_apply ? std::vector<std::string>{"patch", "create"} : std::vector<std::string>{verb}) {
+  std::string verb = r.method == "GET"      ? (watch            ? "watch"
+                                               : t.name.empty() ? "list"
+                                                                : "get")
+                     : r.method == "POST"   ? "create"
+                     : r.method == "PUT"    ? "update"
+                     : r.method == "PATCH"  ? "patch"
+                     : r.method == "DELETE" ? (t.name.empty() ? "deletecollection" : "delete")
+                                            : "";
+  if (verb.empty())
+    return ReplyStatus(
+        w, Failure(405, "MethodNotAllowed", "the server does not allow this method on the requested resource"));
+  bool creates_by_apply = verb == "patch" && r.Header("content-type").find("apply-patch") != std::string::npos &&
+                          !rest_.Get(*t.type, t.ns, t.name);
+  for (const std::string& v :
+       creates_by_apply ? std::vector<std::string>{"patch", "create"} : std::vector<std::string>{verb}) {
     std::string ns = t.plural == "namespaces" && t.group.empty() ? t.name : t.ns;
-    if (auto refused = Authorize(rest_.store(), user, {v, t.group, t.plural, t.subresource, ns, t.name, ""})) return ReplyStatus(w, Forbidden(*t.type, t.name, *refused));
+    if (auto refused = Authorize(rest_.store(), user, {v, t.group, t.plural, t.subresource, ns, t.name, ""}))
+      return ReplyStatus(w, Forbidden(*t.type, t.name, *refused));
   }
-  if (t.type->resource.namespaced && t.ns.empty() && !t.name.empty()) return ReplyStatus(w, Failure(404, "NotFound", "the server could not find the requested resource"));
+  if (t.type->resource.namespaced && t.ns.empty() && !t.name.empty())
+    return ReplyStatus(w, Failure(404, "NotFound", "the server could not find the requested resource"));
   if (watch) return Watch(r, w, t);
   if (verb == "list") return List(r, w, t);
   if (verb == "get") {
@@ -211,7 +245,8 @@ void ApiServer::HandleResource(http::Request& r, http::ResponseWriter& w, const 
       return ReplyStatus(w, Failure(500, "InternalError", "no node serves logs"));
     }
     if (WantsTable(r)) {
-      Json table = ToTable(*t.type, {&*o}, r.Query("includeObject").empty() ? "Metadata" : r.Query("includeObject"), true);
+      Json table =
+          ToTable(*t.type, {&*o}, r.Query("includeObject").empty() ? "Metadata" : r.Query("includeObject"), true);
       table["metadata"]["resourceVersion"] = kube::ResourceVersion(*o);
       return Reply(w, 200, table);
     }
@@ -224,12 +259,17 @@ void ApiServer::HandleResource(http::Request& r, http::ResponseWriter& w, const 
 void ApiServer::List(const http::Request& r, http::ResponseWriter& w, const Target& t) {
   auto labels = kube::Selector::Parse(r.Query("labelSelector"));
   auto fields = ParseFields(r.Query("fieldSelector"), *t.type);
-  if (!labels.ok() || !fields.ok()) return ReplyStatus(w, BadRequest(labels.ok() ? fields.error().message : labels.error().message));
+  if (!labels.ok() || !fields.ok())
+    return ReplyStatus(w, BadRequest(labels.ok() ? fields.error().message : labels.error().message));
   uint64_t version = 0;
   auto all = rest_.store().List(Rest::KindKey(*t.type), t.ns, version);
   if (auto wanted = ParseInt(r.Query("resourceVersion")); wanted.ok() && static_cast<uint64_t>(*wanted) > version)
-    return ReplyStatus(w, Failure(504, "Timeout", "Too large resource version: " + r.Query("resourceVersion") + ", current: " + std::to_string(version),
-                                  {{"retryAfterSeconds", 1}, {"causes", {{{"reason", "ResourceVersionTooLarge"}, {"message", "Too large resource version"}}}}}));
+    return ReplyStatus(
+        w,
+        Failure(504, "Timeout",
+                "Too large resource version: " + r.Query("resourceVersion") + ", current: " + std::to_string(version),
+                {{"retryAfterSeconds", 1},
+                 {"causes", {{{"reason", "ResourceVersionTooLarge"}, {"message", "Too large resource version"}}}}}));
   std::vector<const Json*> items;
   for (const auto& o : all)
     if (labels->Matches(At(*o, "metadata", "labels")) && FieldsMatch(*fields, *o)) items.push_back(o.get());
@@ -255,27 +295,36 @@ void ApiServer::List(const http::Request& r, http::ResponseWriter& w, const Targ
     if (r.Query("labelSelector").empty() && r.Query("fieldSelector").empty()) meta["remainingItemCount"] = remaining;
   }
   if (WantsTable(r)) {
-    Json table = ToTable(*t.type, items, r.Query("includeObject").empty() ? "Metadata" : r.Query("includeObject"), true);
+    Json table =
+        ToTable(*t.type, items, r.Query("includeObject").empty() ? "Metadata" : r.Query("includeObject"), true);
     table["metadata"] = meta;
     return Reply(w, 200, table);
   }
   bool partial = WantsPartial(r);
-  Json list = {{"kind", partial ? "PartialObjectMetadataList" : t.type->list_kind}, {"apiVersion", partial ? "meta.k8s.io/v1" : t.type->resource.ApiVersion()}, {"metadata", meta}, {"items", Json::array()}};
+  Json list = {{"kind", partial ? "PartialObjectMetadataList" : t.type->list_kind},
+               {"apiVersion", partial ? "meta.k8s.io/v1" : t.type->resource.ApiVersion()},
+               {"metadata", meta},
+               {"items", Json::array()}};
   for (const Json* o : items) list["items"].push_back(partial ? Partial(*o) : *o);
   Reply(w, 200, list);
 }
 
 void ApiServer::Watch(const http::Request& r, http::ResponseWriter& w, const Target& t) {
   if (IsTrue(r.Query("sendInitialEvents")))
-    return ReplyStatus(w, Failure(422, "Invalid", "sendInitialEvents: Forbidden: sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled"));
+    return ReplyStatus(w, Failure(422, "Invalid",
+                                  "sendInitialEvents: Forbidden: sendInitialEvents is forbidden for watch unless the "
+                                  "WatchList feature gate is enabled"));
   auto labels = kube::Selector::Parse(r.Query("labelSelector"));
   auto fields = ParseFields(r.Query("fieldSelector"), *t.type);
-  if (!labels.ok() || !fields.ok()) return ReplyStatus(w, BadRequest(labels.ok() ? fields.error().message : labels.error().message));
+  if (!labels.ok() || !fields.ok())
+    return ReplyStatus(w, BadRequest(labels.ok() ? fields.error().message : labels.error().message));
   auto matches = [&](const Json& o) {
-    return (t.ns.empty() || kube::Namespace(o) == t.ns) && (t.name.empty() || kube::Name(o) == t.name) && labels->Matches(At(o, "metadata", "labels")) && FieldsMatch(*fields, o);
+    return (t.ns.empty() || kube::Namespace(o) == t.ns) && (t.name.empty() || kube::Name(o) == t.name) &&
+           labels->Matches(At(o, "metadata", "labels")) && FieldsMatch(*fields, o);
   };
   std::string kind = Rest::KindKey(*t.type), from_text = r.Query("resourceVersion");
-  bool table = WantsTable(r), partial = WantsPartial(r), bookmarks = IsTrue(r.Query("allowWatchBookmarks")), headers = true;
+  bool table = WantsTable(r), partial = WantsPartial(r), bookmarks = IsTrue(r.Query("allowWatchBookmarks")),
+       headers = true;
   std::string include = r.Query("includeObject").empty() ? "Metadata" : r.Query("includeObject");
   w.BeginStream(200, "application/json");
   auto send = [&](const std::string& type, const Json& o) {
@@ -307,7 +356,9 @@ void ApiServer::Watch(const http::Request& r, http::ResponseWriter& w, const Tar
     if (changes->empty() && WaitFd(w.wake_fd(), 1 /* POLLIN */, Millis(0)).ok()) return;
     if (bookmarks && SteadyNow() > next_bookmark) {
       next_bookmark = SteadyNow() + std::chrono::seconds(30);
-      Json o = {{"kind", t.type->resource.kind}, {"apiVersion", t.type->resource.ApiVersion()}, {"metadata", {{"resourceVersion", std::to_string(version)}, {"creationTimestamp", nullptr}}}};
+      Json o = {{"kind", t.type->resource.kind},
+                {"apiVersion", t.type->resource.ApiVersion()},
+                {"metadata", {{"resourceVersion", std::to_string(version)}, {"creationTimestamp", nullptr}}}};
       if (!table && !w.Write(value::Dump({{"type", "BOOKMARK"}, {"object", o}}) + "\n")) return;
     }
   }
@@ -330,9 +381,12 @@ void ApiServer::Write(http::Request& r, http::ResponseWriter& w, const Target& t
     }
     d.uid = Str(body, "preconditions", "uid");
     d.resource_version = Str(body, "preconditions", "resourceVersion");
-    d.propagation = r.Query("propagationPolicy").empty() ? Str(body, "propagationPolicy") : r.Query("propagationPolicy");
-    if (const Json& g = At(body, "gracePeriodSeconds"); g.is_number()) d.grace_seconds = g.get<int64_t>();
-    else if (auto q = ParseInt(r.Query("gracePeriodSeconds")); q.ok()) d.grace_seconds = *q;
+    d.propagation =
+        r.Query("propagationPolicy").empty() ? Str(body, "propagationPolicy") : r.Query("propagationPolicy");
+    if (const Json& g = At(body, "gracePeriodSeconds"); g.is_number())
+      d.grace_seconds = g.get<int64_t>();
+    else if (auto q = ParseInt(r.Query("gracePeriodSeconds")); q.ok())
+      d.grace_seconds = *q;
     if (!t.name.empty()) {
       if (o.dry_run) {
         auto live = rest_.Get(*t.type, t.ns, t.name);
@@ -344,9 +398,14 @@ void ApiServer::Write(http::Request& r, http::ResponseWriter& w, const Target& t
     auto labels = kube::Selector::Parse(r.Query("labelSelector"));
     auto fields = ParseFields(r.Query("fieldSelector"), *t.type);
     if (!labels.ok() || !fields.ok()) return ReplyStatus(w, BadRequest("invalid selector"));
-    Json list = {{"kind", t.type->list_kind}, {"apiVersion", t.type->resource.ApiVersion()}, {"metadata", Json::object()}, {"items", Json::array()}};
+    Json list = {{"kind", t.type->list_kind},
+                 {"apiVersion", t.type->resource.ApiVersion()},
+                 {"metadata", Json::object()},
+                 {"items", Json::array()}};
     for (const auto& live : rest_.store().List(Rest::KindKey(*t.type), t.ns))
-      if (labels->Matches(At(*live, "metadata", "labels")) && FieldsMatch(*fields, *live) && rest_.Delete(*t.type, kube::Namespace(*live), kube::Name(*live), d)) list["items"].push_back(*live);
+      if (labels->Matches(At(*live, "metadata", "labels")) && FieldsMatch(*fields, *live) &&
+          rest_.Delete(*t.type, kube::Namespace(*live), kube::Name(*live), d))
+        list["items"].push_back(*live);
     return Reply(w, 200, list);
   }
   std::string content = r.Header("content-type");
@@ -354,20 +413,33 @@ void ApiServer::Write(http::Request& r, http::ResponseWriter& w, const Target& t
   if (!body) return ReplyStatus(w, body.error());
   ApiResult result;
   if (r.method == "POST") {
-    if (!t.name.empty()) return ReplyStatus(w, Failure(405, "MethodNotAllowed", "the server does not allow this method on the requested resource"));
+    if (!t.name.empty())
+      return ReplyStatus(
+          w, Failure(405, "MethodNotAllowed", "the server does not allow this method on the requested resource"));
     result = rest_.Create(*t.type, t.ns, *body, o);
   } else if (r.method == "PUT") {
     result = rest_.Update(*t.type, t.ns, t.name, *body, o);
   } else {
     using kube::PatchType;
     std::optional<PatchType> type;
-    if (content.starts_with("application/merge-patch+json")) type = PatchType::kMerge;
-    else if (content.starts_with("application/json-patch+json")) type = PatchType::kJson;
-    else if (content.starts_with("application/strategic-merge-patch+json")) type = PatchType::kStrategic;
-    else if (content.starts_with("application/apply-patch+yaml")) type = PatchType::kApply;
+    if (content.starts_with("application/merge-patch+json"))
+      type = PatchType::kMerge;
+    else if (content.starts_with("application/json-patch+json"))
+      type = PatchType::kJson;
+    else if (content.starts_with("application/strategic-merge-patch+json"))
+      type = PatchType::kStrategic;
+    else if (content.starts_with("application/apply-patch+yaml"))
+      type = PatchType::kApply;
     if (!type)
-      return ReplyStatus(w, Failure(415, "UnsupportedMediaType", "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, application/apply-patch+yaml"));
-    if (*type == PatchType::kApply && r.Query("fieldManager").empty()) return ReplyStatus(w, BadRequest("PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch"));
+      return ReplyStatus(w, Failure(415, "UnsupportedMediaType",
+                                    "the body of the request was in an unknown format - accepted media types include: "
+                                    "application/json-patch+json, application/merge-patch+json, "
+                                    "application/strategic-merge-patch+json, application/apply-patch+yaml"));
+    if (*type == PatchType::kApply && r.Query("fieldManager").empty())
+      return ReplyStatus(
+          w,
+          BadRequest(
+              "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch"));
     result = rest_.Patch(*t.type, t.ns, t.name, *type, *body, o);
   }
   if (!result) return ReplyStatus(w, result.error());
@@ -386,7 +458,8 @@ void ApiServer::IssueToken(const http::Request& r, http::ResponseWriter& w, cons
   Json out = *body;
   out["kind"] = "TokenRequest";
   out["apiVersion"] = "authentication.k8s.io/v1";
-  out["status"] = {{"token", tokens_.Issue(t.ns, t.name, "", "", std::chrono::seconds(seconds))}, {"expirationTimestamp", Rfc3339(WallNow() + std::chrono::seconds(seconds))}};
+  out["status"] = {{"token", tokens_.Issue(t.ns, t.name, "", "", std::chrono::seconds(seconds))},
+                   {"expirationTimestamp", Rfc3339(WallNow() + std::chrono::seconds(seconds))}};
   Reply(w, 201, out);
 }
 
@@ -394,7 +467,9 @@ void ApiServer::ReviewAccess(const http::Request& r, http::ResponseWriter& w, co
   auto body = Body(r);
   if (!body) return ReplyStatus(w, body.error());
   const Json& a = At(*body, "spec", "resourceAttributes");
-  auto refused = Authorize(rest_.store(), user, {Str(a, "verb"), Str(a, "group"), Str(a, "resource"), Str(a, "subresource"), Str(a, "namespace"), Str(a, "name"), Str(*body, "spec", "nonResourceAttributes", "path")});
+  auto refused = Authorize(rest_.store(), user,
+                           {Str(a, "verb"), Str(a, "group"), Str(a, "resource"), Str(a, "subresource"),
+                            Str(a, "namespace"), Str(a, "name"), Str(*body, "spec", "nonResourceAttributes", "path")});
   Json out = *body;
   out["status"] = {{"allowed", !refused}};
   if (refused) out["status"]["reason"] = *refused;

@@ -1,8 +1,8 @@
 // The lab's API server: HTTP requests in, objects out, as a Kubernetes API server answers them. Authenticates by client
 // certificate or token, authorizes by RBAC.
 //
-// Threading: one handler runs on many threads. Failure: the store lives in this process; Down() makes the server vanish for
-// its clients without losing anything.
+// Threading: one handler runs on many threads. Failure: the store lives in this process; Down() makes the server vanish
+// for its clients without losing anything.
 #pragma once
 #include "http/certificates.h"
 #include "http/server.h"

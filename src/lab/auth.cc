@@ -33,7 +33,8 @@ bool RuleAllows(const Json& rule, const Access& a) {
   if (!Contains(At(rule, "apiGroups"), a.group)) return false;
   std::string resource = a.subresource.empty() ? a.resource : a.resource + "/" + a.subresource;
   bool named = false;
-  for (const Json& r : At(rule, "resources")) named = named || r == "*" || r == resource || (!a.subresource.empty() && r == "*/" + a.subresource);
+  for (const Json& r : At(rule, "resources"))
+    named = named || r == "*" || r == resource || (!a.subresource.empty() && r == "*/" + a.subresource);
   if (!named) return false;
   const Json& names = At(rule, "resourceNames");
   return value::IsEmpty(names) || std::find(names.begin(), names.end(), Json(a.name)) != names.end();
@@ -50,9 +51,11 @@ bool SubjectIs(const Json& subject, const User& user, const std::string& binding
 bool BindingAllows(const Store& store, const Json& binding, const User& user, const Access& a) {
   std::string ns = kube::Namespace(binding);
   const Json& subjects = At(binding, "subjects");
-  if (std::none_of(subjects.begin(), subjects.end(), [&](const Json& s) { return SubjectIs(s, user, ns); })) return false;
+  if (std::none_of(subjects.begin(), subjects.end(), [&](const Json& s) { return SubjectIs(s, user, ns); }))
+    return false;
   bool cluster = Str(binding, "roleRef", "kind") == "ClusterRole";
-  auto role = store.Get(std::string("rbac.authorization.k8s.io/") + (cluster ? "clusterroles" : "roles"), kube::Key(cluster ? "" : ns, Str(binding, "roleRef", "name")));
+  auto role = store.Get(std::string("rbac.authorization.k8s.io/") + (cluster ? "clusterroles" : "roles"),
+                        kube::Key(cluster ? "" : ns, Str(binding, "roleRef", "name")));
   if (!role) return false;
   const Json& rules = At(*role, "rules");
   return std::any_of(rules.begin(), rules.end(), [&](const Json& rule) { return RuleAllows(rule, a); });
@@ -62,9 +65,13 @@ bool BindingAllows(const Store& store, const Json& binding, const User& user, co
 
 TokenAuthority::TokenAuthority() : key_(RandomHex(64)) {}
 
-std::string TokenAuthority::Issue(const std::string& ns, const std::string& account, const std::string& pod_name, const std::string& pod_uid, std::chrono::seconds valid) const {
+std::string TokenAuthority::Issue(const std::string& ns, const std::string& account, const std::string& pod_name,
+                                  const std::string& pod_uid, std::chrono::seconds valid) const {
   Json header = {{"alg", "HS256"}, {"typ", "JWT"}};
-  Json claims = {{"iss", "https://kubernetes.default.svc"}, {"aud", {"https://kubernetes.default.svc"}}, {"iat", UnixNow()}, {"exp", UnixNow() + valid.count()},
+  Json claims = {{"iss", "https://kubernetes.default.svc"},
+                 {"aud", {"https://kubernetes.default.svc"}},
+                 {"iat", UnixNow()},
+                 {"exp", UnixNow() + valid.count()},
                  {"sub", "system:serviceaccount:" + ns + ":" + account},
                  {"kubernetes.io", {{"namespace", ns}, {"serviceaccount", {{"name", account}}}}}};
   if (!pod_uid.empty()) claims["kubernetes.io"]["pod"] = {{"name", pod_name}, {"uid", pod_uid}};
@@ -87,7 +94,8 @@ Result<User> TokenAuthority::Verify(const std::string& token, const Store& store
     auto live = store.Get("/pods", kube::Key(ns, Str(pod, "name")));
     if (!live || kube::Uid(*live) != Str(pod, "uid")) return no("the pod of the token is gone");
   }
-  return User{"system:serviceaccount:" + ns + ":" + account, {"system:serviceaccounts", "system:serviceaccounts:" + ns, "system:authenticated"}};
+  return User{"system:serviceaccount:" + ns + ":" + account,
+              {"system:serviceaccounts", "system:serviceaccounts:" + ns, "system:authenticated"}};
 }
 
 std::optional<std::string> Authorize(const Store& store, const User& user, const Access& a) {
@@ -102,7 +110,8 @@ std::optional<std::string> Authorize(const Store& store, const User& user, const
     for (const auto& b : store.List("rbac.authorization.k8s.io/rolebindings", a.ns))
       if (BindingAllows(store, *b, user, a)) return std::nullopt;
   if (!a.path.empty()) return "User \"" + user.name + "\" cannot " + a.verb + " path \"" + a.path + "\"";
-  return "User \"" + user.name + "\" cannot " + a.verb + " resource \"" + a.resource + (a.subresource.empty() ? "" : "/" + a.subresource) + "\" in API group \"" + a.group + "\"" +
+  return "User \"" + user.name + "\" cannot " + a.verb + " resource \"" + a.resource +
+         (a.subresource.empty() ? "" : "/" + a.subresource) + "\" in API group \"" + a.group + "\"" +
          (a.ns.empty() ? " at the cluster scope" : " in the namespace \"" + a.ns + "\"");
 }
 

@@ -7,7 +7,7 @@
 namespace fairlead::lab {
 
 struct User {
-  std::string name;                       // system:serviceaccount:ns:name, a certificate's CN, or system:anonymous
+  std::string name;  // system:serviceaccount:ns:name, a certificate's CN, or system:anonymous
   std::vector<std::string> groups;
 };
 
@@ -15,7 +15,8 @@ struct User {
 class TokenAuthority {
  public:
   TokenAuthority();
-  std::string Issue(const std::string& ns, const std::string& account, const std::string& pod_name, const std::string& pod_uid, std::chrono::seconds valid) const;
+  std::string Issue(const std::string& ns, const std::string& account, const std::string& pod_name,
+                    const std::string& pod_uid, std::chrono::seconds valid) const;
   // The account that a token stands for. kUnauthorized says why not: malformed, expired, or its pod is gone.
   Result<User> Verify(const std::string& token, const Store& store) const;
 
@@ -25,7 +26,7 @@ class TokenAuthority {
 
 struct Access {
   std::string verb, group, resource, subresource, ns, name;
-  std::string path;                       // for requests that are about no resource
+  std::string path;  // for requests that are about no resource
 };
 
 // nullopt: allowed. Otherwise the reason, as Kubernetes words it after "is forbidden: ".

@@ -10,7 +10,8 @@ namespace {
 // Evaluates while it parses. An error inside a branch that does not count (false && x) is dropped, as CEL does.
 class Evaluator {
  public:
-  Evaluator(const std::string& rule, const Json& self, const Json& old_self) : s_(rule), self_(self), old_self_(old_self) {}
+  Evaluator(const std::string& rule, const Json& self, const Json& old_self)
+      : s_(rule), self_(self), old_self_(old_self) {}
 
   Result<Json> Run() {
     FL_ASSIGN(Json v, Ternary());
@@ -21,7 +22,9 @@ class Evaluator {
 
  private:
   using V = Result<Json>;
-  Error Fail(const std::string& why) const { return MakeError(Code::kInvalid, why + " at position " + std::to_string(at_) + " of rule " + s_); }
+  Error Fail(const std::string& why) const {
+    return MakeError(Code::kInvalid, why + " at position " + std::to_string(at_) + " of rule " + s_);
+  }
   void Space() {
     while (at_ < s_.size() && isspace(static_cast<unsigned char>(s_[at_]))) ++at_;
   }
@@ -46,8 +49,10 @@ class Evaluator {
     while (Eat("||")) {
       V right = And();
       bool yes = (left.ok() && value::AsBool(*left)) || (right.ok() && value::AsBool(*right));
-      if (yes) left = V(Json(true));
-      else if (left.ok()) left = right;
+      if (yes)
+        left = V(Json(true));
+      else if (left.ok())
+        left = right;
     }
     return left;
   }
@@ -56,8 +61,10 @@ class Evaluator {
     while (Eat("&&")) {
       V right = Relation();
       bool no = (left.ok() && *left == false) || (right.ok() && *right == false);
-      if (no) left = V(Json(false));
-      else if (left.ok()) left = right;
+      if (no)
+        left = V(Json(false));
+      else if (left.ok())
+        left = right;
     }
     return left;
   }
@@ -103,15 +110,20 @@ class Evaluator {
       if (Eat(".")) {
         std::string name = Identifier();
         if (name.empty()) return Fail("expected a member name");
-        if (Eat("(")) v = Method(v, name);
-        else v = Select(v, Unescape(name));
+        if (Eat("("))
+          v = Method(v, name);
+        else
+          v = Select(v, Unescape(name));
       } else if (Eat("[")) {
         V index = Ternary();
         if (!Eat("]")) return Fail("expected \"]\"");
         if (!v.ok() || !index.ok()) continue;
-        if (index->is_string()) v = Select(v, index->get<std::string>());
-        else if (v->is_array() && index->is_number_integer() && index->get<size_t>() < v->size()) v = V(Json((*v)[index->get<size_t>()]));
-        else v = Fail("index out of range");
+        if (index->is_string())
+          v = Select(v, index->get<std::string>());
+        else if (v->is_array() && index->is_number_integer() && index->get<size_t>() < v->size())
+          v = V(Json((*v)[index->get<size_t>()]));
+        else
+          v = Fail("index out of range");
       } else {
         return v;
       }
@@ -147,7 +159,9 @@ class Evaluator {
       return Fail("pattern \"" + pattern + "\" is not known");
     }
   }
-  static Json Size(const Json& v) { return v.is_string() ? Json(v.get_ref<const std::string&>().size()) : Json(v.size()); }
+  static Json Size(const Json& v) {
+    return v.is_string() ? Json(v.get_ref<const std::string&>().size()) : Json(v.size());
+  }
   V Primary() {
     Space();
     if (at_ >= s_.size()) return Fail("unexpected end");

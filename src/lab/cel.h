@@ -1,5 +1,5 @@
-// The part of CEL that the CRDs' validation rules use: member access, [] , literals, ! == != < <= > >= && || ?:, `in`, has(),
-// size(), startsWith(), endsWith(), contains(), matches(). Kubernetes' escapes (__namespace__) are undone.
+// The part of CEL that the CRDs' validation rules use: member access, [] , literals, ! == != < <= > >= && || ?:, `in`,
+// has(), size(), startsWith(), endsWith(), contains(), matches(). Kubernetes' escapes (__namespace__) are undone.
 #pragma once
 #include "value/json.h"
 

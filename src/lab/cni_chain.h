@@ -1,5 +1,5 @@
-// Calls a node's CNI plugins as a container runtime does (libcni): the first configuration of /etc/cni/net.d, plugins in
-// order for ADD, in reverse for DEL.
+// Calls a node's CNI plugins as a container runtime does (libcni): the first configuration of /etc/cni/net.d, plugins
+// in order for ADD, in reverse for DEL.
 #pragma once
 #include "value/json.h"
 
@@ -7,8 +7,8 @@ namespace fairlead::lab {
 
 struct CniAttachment {
   std::string container_id, netns_path, pod_namespace, pod_name, pod_uid;
-  Json config;   // the configuration that ADD used; DEL uses it again, as containerd does
-  Json result;   // of ADD
+  Json config;  // the configuration that ADD used; DEL uses it again, as containerd does
+  Json result;  // of ADD
 };
 
 class CniChain {
@@ -20,7 +20,8 @@ class CniChain {
 
  private:
   Result<Json> LoadConfig() const;
-  Result<Json> Run(const std::string& command, const Json& plugin, const Json& list, const Json& prev, const CniAttachment& a) const;
+  Result<Json> Run(const std::string& command, const Json& plugin, const Json& list, const Json& prev,
+                   const CniAttachment& a) const;
   int node_pid_;
 };
 

@@ -15,7 +15,10 @@ void SyncServiceAccounts(LocalApi& api, const std::string& ca_pem) {
     if (!api.store().Get("/serviceaccounts", name + "/default"))
       (void)api.Create(kube::kServiceAccounts, {{"metadata", {{"name", "default"}, {"namespace", name}}}}).ok();
     if (!api.store().Get("/configmaps", name + "/kube-root-ca.crt"))
-      (void)api.Create(kube::kConfigMaps, {{"metadata", {{"name", "kube-root-ca.crt"}, {"namespace", name}}}, {"data", {{"ca.crt", ca_pem}}}}).ok();
+      (void)api
+          .Create(kube::kConfigMaps,
+                  {{"metadata", {{"name", "kube-root-ca.crt"}, {"namespace", name}}}, {"data", {{"ca.crt", ca_pem}}}})
+          .ok();
   }
 }
 
@@ -53,7 +56,10 @@ void SyncGarbage(LocalApi& api, const Registry& registry) {
     const Json& refs = At(*o, "metadata", "ownerReferences");
     if (refs.is_array() && !refs.empty() && !kube::IsDeleting(*o)) {
       bool owned = std::any_of(refs.begin(), refs.end(), [&](const Json& r) { return alive.contains(Str(r, "uid")); });
-      if (!owned) (void)api.Delete(t->resource, ns, name, {.uid = kube::Uid(*o), .resource_version = "", .propagation = "Background"}).ok();
+      if (!owned)
+        (void)api
+            .Delete(t->resource, ns, name, {.uid = kube::Uid(*o), .resource_version = "", .propagation = "Background"})
+            .ok();
     }
     if (!kube::IsDeleting(*o)) continue;
     for (const std::string finalizer : {"foregroundDeletion", "orphan"}) {
@@ -62,7 +68,10 @@ void SyncGarbage(LocalApi& api, const Registry& registry) {
       for (const auto& [dt, d] : dependents[kube::Uid(*o)]) {
         ++left;
         if (finalizer == "foregroundDeletion" && !kube::IsDeleting(*d))
-          (void)api.Delete(dt->resource, kube::Namespace(*d), kube::Name(*d), {.uid = kube::Uid(*d), .resource_version = "", .propagation = "Foreground"}).ok();
+          (void)api
+              .Delete(dt->resource, kube::Namespace(*d), kube::Name(*d),
+                      {.uid = kube::Uid(*d), .resource_version = "", .propagation = "Foreground"})
+              .ok();
         if (finalizer == "orphan") {
           Json freed = *d;
           Json kept = Json::array();
@@ -89,11 +98,12 @@ bool FitsNode(const Json& spec, const Json& node) {
   for (const Json& taint : At(node, "spec", "taints")) {
     if (Str(taint, "effect") == "PreferNoSchedule") continue;
     const Json& tolerations = At(spec, "tolerations");
-    bool tolerated = tolerations.is_array() && std::any_of(tolerations.begin(), tolerations.end(), [&](const Json& t) {
-      bool key = Str(t, "key").empty() || Str(t, "key") == Str(taint, "key");
-      bool effect = Str(t, "effect").empty() || Str(t, "effect") == Str(taint, "effect");
-      return key && effect && (Str(t, "operator") == "Exists" || Str(t, "value") == Str(taint, "value"));
-    });
+    bool tolerated =
+        tolerations.is_array() && std::any_of(tolerations.begin(), tolerations.end(), [&](const Json& t) {
+          bool key = Str(t, "key").empty() || Str(t, "key") == Str(taint, "key");
+          bool effect = Str(t, "effect").empty() || Str(t, "effect") == Str(taint, "effect");
+          return key && effect && (Str(t, "operator") == "Exists" || Str(t, "value") == Str(taint, "value"));
+        });
     if (!tolerated) return false;
   }
   return true;
@@ -107,8 +117,10 @@ void SyncScheduler(LocalApi& api) {
     if (!Str(*p, "spec", "nodeName").empty() || kube::IsDeleting(*p)) continue;
     std::string best;
     for (const auto& node : api.store().List("/nodes")) {
-      bool ready = Str(kube::Condition(*node, "Ready"), "status") == "True" && !value::Bool(*node, "spec", "unschedulable");
-      if (ready && FitsNode(At(*p, "spec"), *node) && (best.empty() || load[kube::Name(*node)] < load[best])) best = kube::Name(*node);
+      bool ready =
+          Str(kube::Condition(*node, "Ready"), "status") == "True" && !value::Bool(*node, "spec", "unschedulable");
+      if (ready && FitsNode(At(*p, "spec"), *node) && (best.empty() || load[kube::Name(*node)] < load[best]))
+        best = kube::Name(*node);
     }
     if (best.empty()) continue;
     Json bound = *p;

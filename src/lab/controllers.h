@@ -1,5 +1,5 @@
-// The controllers that a Kubernetes control plane runs and the lab needs: service accounts, namespaces, garbage collection,
-// scheduling, DaemonSets. Each looks at everything and does what is missing, whenever something changed.
+// The controllers that a Kubernetes control plane runs and the lab needs: service accounts, namespaces, garbage
+// collection, scheduling, DaemonSets. Each looks at everything and does what is missing, whenever something changed.
 #pragma once
 #include "lab/local_api.h"
 

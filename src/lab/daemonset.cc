@@ -19,13 +19,15 @@ constexpr const char* kHashLabel = "controller-revision-hash";
 int Scaled(const Json& v, int total) {
   if (v.is_number()) return static_cast<int>(v.get<double>());
   std::string text = value::AsString(v);
-  if (text.ends_with('%')) return static_cast<int>(std::ceil(total * static_cast<double>(ParseInt(text.substr(0, text.size() - 1)).value_or(0)) / 100.0));
+  if (text.ends_with('%'))
+    return static_cast<int>(
+        std::ceil(total * static_cast<double>(ParseInt(text.substr(0, text.size() - 1)).value_or(0)) / 100.0));
   return static_cast<int>(ParseInt(text).value_or(0));
 }
 
 struct NodePods {
-  std::vector<ObjectPtr> all;      // oldest first, those that are going included
-  ObjectPtr fresh, old;            // not going: of the current revision, of another
+  std::vector<ObjectPtr> all;  // oldest first, those that are going included
+  ObjectPtr fresh, old;        // not going: of the current revision, of another
 };
 
 class DaemonSetSync {
@@ -63,11 +65,19 @@ class DaemonSetSync {
     }
     Json labels = At(tmpl, "metadata", "labels").is_object() ? At(tmpl, "metadata", "labels") : Json::object();
     labels[kHashLabel] = hash_;
-    (void)api_.Create(kube::kControllerRevisions, {{"metadata", {{"name", name_ + "-" + hash_}, {"namespace", ns_}, {"labels", labels}, {"ownerReferences", {Owner()}}}},
-                                                   {"data", {{"spec", {{"template", tmpl}}}}}, {"revision", highest + 1}}).ok();
+    (void)api_
+        .Create(
+            kube::kControllerRevisions,
+            {{"metadata",
+              {{"name", name_ + "-" + hash_}, {"namespace", ns_}, {"labels", labels}, {"ownerReferences", {Owner()}}}},
+             {"data", {{"spec", {{"template", tmpl}}}}},
+             {"revision", highest + 1}})
+        .ok();
     auto limit = static_cast<size_t>(value::AsInt(At(ds_, "spec", "revisionHistoryLimit"), 10));
-    std::sort(owned.begin(), owned.end(), [](const auto& a, const auto& b) { return Int(*a, "revision") < Int(*b, "revision"); });
-    for (size_t i = 0; owned.size() > limit && i < owned.size() - limit; ++i) (void)api_.Delete(kube::kControllerRevisions, ns_, kube::Name(*owned[i]), {}).ok();
+    std::sort(owned.begin(), owned.end(),
+              [](const auto& a, const auto& b) { return Int(*a, "revision") < Int(*b, "revision"); });
+    for (size_t i = 0; owned.size() > limit && i < owned.size() - limit; ++i)
+      (void)api_.Delete(kube::kControllerRevisions, ns_, kube::Name(*owned[i]), {}).ok();
   }
 
   Json Owner() const {
@@ -92,7 +102,8 @@ class DaemonSetSync {
     }
     for (auto& [node, pods] : nodes_) {
       std::sort(pods.all.begin(), pods.all.end(), [](const auto& a, const auto& b) {
-        return std::pair(Str(*a, "metadata", "creationTimestamp"), std::stoull(kube::ResourceVersion(*a))) < std::pair(Str(*b, "metadata", "creationTimestamp"), std::stoull(kube::ResourceVersion(*b)));
+        return std::pair(Str(*a, "metadata", "creationTimestamp"), std::stoull(kube::ResourceVersion(*a))) <
+               std::pair(Str(*b, "metadata", "creationTimestamp"), std::stoull(kube::ResourceVersion(*b)));
       });
       for (const auto& pod : pods.all) {
         if (kube::IsDeleting(*pod)) continue;
@@ -119,10 +130,14 @@ class DaemonSetSync {
     // The real controller pins by affinity and lets the scheduler bind; the outcome is the same.
     spec["nodeName"] = node;
     auto made = api_.Create(kube::kPods, {{"metadata", meta}, {"spec", spec}});
-    if (!made.ok()) Log(Level::kWarn, "daemonset: pod not created", {{"daemonset", ns_ + "/" + name_}, {"error", made.error().message}});
+    if (!made.ok())
+      Log(Level::kWarn, "daemonset: pod not created",
+          {{"daemonset", ns_ + "/" + name_}, {"error", made.error().message}});
   }
 
-  void DeletePod(const ObjectPtr& pod) { (void)api_.Delete(kube::kPods, ns_, kube::Name(*pod), {.uid = kube::Uid(*pod), .resource_version = ""}).ok(); }
+  void DeletePod(const ObjectPtr& pod) {
+    (void)api_.Delete(kube::kPods, ns_, kube::Name(*pod), {.uid = kube::Uid(*pod), .resource_version = ""}).ok();
+  }
 
   // One pod a node; failed ones make room for another.
   void Manage() {
@@ -138,7 +153,8 @@ class DaemonSetSync {
   void RollingUpdate() {
     const Json& rolling = At(ds_, "spec", "updateStrategy", "rollingUpdate");
     int desired = static_cast<int>(nodes_.size());
-    int max_surge = Scaled(At(rolling, "maxSurge"), desired), max_unavailable = Scaled(At(rolling, "maxUnavailable"), desired);
+    int max_surge = Scaled(At(rolling, "maxSurge"), desired),
+        max_unavailable = Scaled(At(rolling, "maxUnavailable"), desired);
     if (max_surge > 0) return Surge(max_surge);
     int unavailable = 0;
     std::vector<ObjectPtr> candidates;
@@ -164,9 +180,12 @@ class DaemonSetSync {
     std::vector<std::string> allowed, candidates;
     for (auto& [node, pods] : nodes_) {
       if (!pods.old) continue;
-      if (!pods.fresh) (Available(pods.old) ? candidates : allowed).push_back(node);
-      else if (Available(pods.fresh)) DeletePod(pods.old);
-      else ++surging;
+      if (!pods.fresh)
+        (Available(pods.old) ? candidates : allowed).push_back(node);
+      else if (Available(pods.fresh))
+        DeletePod(pods.old);
+      else
+        ++surging;
     }
     for (const std::string& node : allowed) CreatePod(node);
     for (const std::string& node : candidates)
@@ -183,17 +202,24 @@ class DaemonSetSync {
       if (Available(oldest)) ++available;
       if (kube::Label(*oldest, kHashLabel) == hash_) ++updated;
     }
-    (void)api_.UpdateStatus(kube::kDaemonSets, ns_, name_, [&](Json& s) {
-      s["currentNumberScheduled"] = current;
-      s["numberMisscheduled"] = static_cast<int64_t>(misscheduled_.size());
-      s["desiredNumberScheduled"] = desired;
-      s["numberReady"] = ready;
-      s["observedGeneration"] = kube::Generation(ds_);
-      for (const auto& [key, n] : {std::pair{"updatedNumberScheduled", updated}, {"numberAvailable", available}, {"numberUnavailable", desired - available}}) {
-        if (n > 0) s[key] = n;
-        else s.erase(key);
-      }
-    }).ok();
+    (void)api_
+        .UpdateStatus(kube::kDaemonSets, ns_, name_,
+                      [&](Json& s) {
+                        s["currentNumberScheduled"] = current;
+                        s["numberMisscheduled"] = static_cast<int64_t>(misscheduled_.size());
+                        s["desiredNumberScheduled"] = desired;
+                        s["numberReady"] = ready;
+                        s["observedGeneration"] = kube::Generation(ds_);
+                        for (const auto& [key, n] : {std::pair{"updatedNumberScheduled", updated},
+                                                     {"numberAvailable", available},
+                                                     {"numberUnavailable", desired - available}}) {
+                          if (n > 0)
+                            s[key] = n;
+                          else
+                            s.erase(key);
+                        }
+                      })
+        .ok();
   }
 
   LocalApi& api_;

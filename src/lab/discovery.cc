@@ -3,7 +3,8 @@
 namespace fairlead::lab {
 namespace {
 
-const std::vector<std::string> kVerbs = {"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"};
+const std::vector<std::string> kVerbs = {"create", "delete", "deletecollection", "get",
+                                         "list",   "patch",  "update",           "watch"};
 
 struct Sub {
   std::string name, kind, group, version;
@@ -16,12 +17,17 @@ std::vector<Sub> Subresources(const ResourceType& t) {
   if (t.custom) return out;
   if (t.resource.kind == "Pod") out.push_back({"log", "Pod", "", "", {"get"}});
   if (t.resource.kind == "Namespace") out.push_back({"finalize", "Namespace", "", "", {"update"}});
-  if (t.resource.kind == "ServiceAccount") out.push_back({"token", "TokenRequest", "authentication.k8s.io", "v1", {"create"}});
+  if (t.resource.kind == "ServiceAccount")
+    out.push_back({"token", "TokenRequest", "authentication.k8s.io", "v1", {"create"}});
   return out;
 }
 
 Json ResourceEntry(const ResourceType& t) {
-  Json e = {{"name", t.resource.plural}, {"singularName", t.singular}, {"namespaced", t.resource.namespaced}, {"kind", t.resource.kind}, {"verbs", kVerbs}};
+  Json e = {{"name", t.resource.plural},
+            {"singularName", t.singular},
+            {"namespaced", t.resource.namespaced},
+            {"kind", t.resource.kind},
+            {"verbs", kVerbs}};
   if (!t.short_names.empty()) e["shortNames"] = t.short_names;
   if (!t.categories.empty()) e["categories"] = t.categories;
   return e;
@@ -32,7 +38,8 @@ std::map<std::string, std::vector<std::string>> Groups(const Registry& r) {
   std::map<std::string, std::vector<std::string>> out;
   for (const TypePtr& t : r.All()) {
     auto& versions = out[t->resource.group];
-    if (std::find(versions.begin(), versions.end(), t->resource.version) == versions.end()) versions.push_back(t->resource.version);
+    if (std::find(versions.begin(), versions.end(), t->resource.version) == versions.end())
+      versions.push_back(t->resource.version);
   }
   return out;
 }
@@ -60,13 +67,18 @@ Json Parameter(const char* name, const char* type) {
   return {{"name", name}, {"in", "query"}, {"schema", {{"type", type}, {"uniqueItems", true}}}};
 }
 
-// kubectl asks for the PATCH operation: its `fieldValidation` says that the server validates, its media types how to patch.
+// kubectl asks for the PATCH operation: its `fieldValidation` says that the server validates, its media types how to
+// patch.
 Json PathItem(const TypePtr& t, bool one) {
   Json ref = {{"$ref", "#/components/schemas/" + SchemaName(t->resource)}};
   Json responses = {{"200", {{"description", "OK"}, {"content", {{"application/json", {{"schema", ref}}}}}}}};
   auto operation = [&](const char* action) {
-    return Json{{"x-kubernetes-action", action}, {"x-kubernetes-group-version-kind", Gvk(t->resource)}, {"responses", responses},
-                {"parameters", {Parameter("dryRun", "string"), Parameter("fieldManager", "string"), Parameter("fieldValidation", "string"), Parameter("force", "boolean")}}};
+    return Json{{"x-kubernetes-action", action},
+                {"x-kubernetes-group-version-kind", Gvk(t->resource)},
+                {"responses", responses},
+                {"parameters",
+                 {Parameter("dryRun", "string"), Parameter("fieldManager", "string"),
+                  Parameter("fieldValidation", "string"), Parameter("force", "boolean")}}};
   };
   Json item;
   item["get"] = operation(one ? "get" : "list");
@@ -76,7 +88,8 @@ Json PathItem(const TypePtr& t, bool one) {
     item["put"]["requestBody"] = body;
     item["delete"] = operation("delete");
     item["patch"] = operation("patch");
-    std::vector<std::string> types = {"application/apply-patch+yaml", "application/json-patch+json", "application/merge-patch+json"};
+    std::vector<std::string> types = {"application/apply-patch+yaml", "application/json-patch+json",
+                                      "application/merge-patch+json"};
     if (!t->custom) types.push_back("application/strategic-merge-patch+json");
     for (const auto& type : types) item["patch"]["requestBody"]["content"][type] = {{"schema", {{"type", "object"}}}};
   } else {
@@ -89,8 +102,10 @@ Json PathItem(const TypePtr& t, bool one) {
 }  // namespace
 
 Json VersionInfo() {
-  return {{"major", "1"}, {"minor", "32"}, {"gitVersion", std::string(kServerVersion) + "+fairlead-lab"}, {"gitCommit", "lab"}, {"gitTreeState", "clean"},
-          {"buildDate", "2026-01-01T00:00:00Z"}, {"goVersion", "none"}, {"compiler", "gcc"}, {"platform", "linux/amd64"}};
+  return {
+      {"major", "1"},        {"minor", "32"},           {"gitVersion", std::string(kServerVersion) + "+fairlead-lab"},
+      {"gitCommit", "lab"},  {"gitTreeState", "clean"}, {"buildDate", "2026-01-01T00:00:00Z"},
+      {"goVersion", "none"}, {"compiler", "gcc"},       {"platform", "linux/amd64"}};
 }
 
 Json LegacyApiVersions() {
@@ -118,7 +133,11 @@ Json LegacyResources(const Registry& r, const std::string& group, const std::str
   for (const TypePtr& t : TypesOf(r, group, version)) {
     resources.push_back(ResourceEntry(*t));
     for (const Sub& s : Subresources(*t)) {
-      Json e = {{"name", t->resource.plural + "/" + s.name}, {"singularName", ""}, {"namespaced", t->resource.namespaced}, {"kind", s.kind}, {"verbs", s.verbs}};
+      Json e = {{"name", t->resource.plural + "/" + s.name},
+                {"singularName", ""},
+                {"namespaced", t->resource.namespaced},
+                {"kind", s.kind},
+                {"verbs", s.verbs}};
       if (!s.group.empty()) {
         e["group"] = s.group;
         e["version"] = s.version;
@@ -127,20 +146,27 @@ Json LegacyResources(const Registry& r, const std::string& group, const std::str
     }
   }
   if (resources.empty()) return nullptr;
-  return {{"kind", "APIResourceList"}, {"apiVersion", "v1"}, {"groupVersion", group.empty() ? version : group + "/" + version}, {"resources", resources}};
+  return {{"kind", "APIResourceList"},
+          {"apiVersion", "v1"},
+          {"groupVersion", group.empty() ? version : group + "/" + version},
+          {"resources", resources}};
 }
 
 Json AggregatedDiscovery(const Registry& r, bool core) {
   Json items = Json::array();
   for (const auto& [group, versions] : Groups(r)) {
     if (group.empty() != core) continue;
-    Json out = {{"metadata", {{"name", group.empty() ? Json(nullptr) : Json(group)}, {"creationTimestamp", nullptr}}}, {"versions", Json::array()}};
+    Json out = {{"metadata", {{"name", group.empty() ? Json(nullptr) : Json(group)}, {"creationTimestamp", nullptr}}},
+                {"versions", Json::array()}};
     if (group.empty()) out["metadata"].erase("name");
     for (const auto& version : versions) {
       Json v = {{"version", version}, {"freshness", "Current"}, {"resources", Json::array()}};
       for (const TypePtr& t : TypesOf(r, group, version)) {
-        Json e = {{"resource", t->resource.plural}, {"responseKind", Gvk(t->resource)}, {"scope", t->resource.namespaced ? "Namespaced" : "Cluster"},
-                  {"singularResource", t->singular}, {"verbs", kVerbs}};
+        Json e = {{"resource", t->resource.plural},
+                  {"responseKind", Gvk(t->resource)},
+                  {"scope", t->resource.namespaced ? "Namespaced" : "Cluster"},
+                  {"singularResource", t->singular},
+                  {"verbs", kVerbs}};
         if (!t->short_names.empty()) e["shortNames"] = t->short_names;
         if (!t->categories.empty()) e["categories"] = t->categories;
         for (const Sub& s : Subresources(*t)) {
@@ -154,7 +180,10 @@ Json AggregatedDiscovery(const Registry& r, bool core) {
     }
     items.push_back(out);
   }
-  return {{"kind", "APIGroupDiscoveryList"}, {"apiVersion", "apidiscovery.k8s.io/v2"}, {"metadata", Json::object()}, {"items", items}};
+  return {{"kind", "APIGroupDiscoveryList"},
+          {"apiVersion", "apidiscovery.k8s.io/v2"},
+          {"metadata", Json::object()},
+          {"items", items}};
 }
 
 Json OpenApiIndex(const Registry& r) {
@@ -170,9 +199,13 @@ Json OpenApiIndex(const Registry& r) {
 Json OpenApiDocument(const Registry& r, const std::string& group, const std::string& version) {
   auto types = TypesOf(r, group, version);
   if (types.empty()) return nullptr;
-  Json doc = {{"openapi", "3.0.0"}, {"info", {{"title", "Fairlead lab"}, {"version", kServerVersion}}}, {"paths", Json::object()}, {"components", {{"schemas", Json::object()}}}};
+  Json doc = {{"openapi", "3.0.0"},
+              {"info", {{"title", "Fairlead lab"}, {"version", kServerVersion}}},
+              {"paths", Json::object()},
+              {"components", {{"schemas", Json::object()}}}};
   for (const TypePtr& t : types) {
-    std::string all = kube::Resource{group, version, t->resource.plural, t->resource.namespaced, ""}.Path("{namespace}");
+    std::string all =
+        kube::Resource{group, version, t->resource.plural, t->resource.namespaced, ""}.Path("{namespace}");
     doc["paths"][all] = PathItem(t, false);
     doc["paths"][all + "/{name}"] = PathItem(t, true);
     Json schema = t->schema;

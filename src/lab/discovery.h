@@ -8,9 +8,9 @@ namespace fairlead::lab {
 inline constexpr const char* kServerVersion = "v1.32.4";
 
 Json VersionInfo();
-Json LegacyApiVersions();                                        // GET /api
-Json LegacyGroups(const Registry& r);                            // GET /apis
-Json LegacyGroup(const Registry& r, const std::string& group);   // GET /apis/g; null: no such group
+Json LegacyApiVersions();                                       // GET /api
+Json LegacyGroups(const Registry& r);                           // GET /apis
+Json LegacyGroup(const Registry& r, const std::string& group);  // GET /apis/g; null: no such group
 Json LegacyResources(const Registry& r, const std::string& group, const std::string& version);  // null: no such version
 Json AggregatedDiscovery(const Registry& r, bool core);
 Json OpenApiIndex(const Registry& r);

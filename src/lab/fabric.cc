@@ -30,7 +30,9 @@ Result<std::unique_ptr<Fabric>> Fabric::Create() {
   FL_ASSIGN(fabric->netns_, kernel::CreateNetns());
   FL_TRY(kernel::RunInNetns(fabric->netns_.get(), []() -> Status {
     FL_TRY(EnableForwarding());
-    return Ip("link set lo up\nlink add br0 type bridge\naddr add 172.31.0.1/24 dev br0\naddr add 10.96.0.1/32 dev br0\nlink set br0 up\n");
+    return Ip(
+        "link set lo up\nlink add br0 type bridge\naddr add 172.31.0.1/24 dev br0\naddr add 10.96.0.1/32 dev br0\nlink "
+        "set br0 up\n");
   }));
   return fabric;
 }
@@ -38,7 +40,8 @@ Result<std::unique_ptr<Fabric>> Fabric::Create() {
 Status Fabric::Connect(const Node& node) {
   std::string port = "node" + std::to_string(connected_++), pid = std::to_string(node.pid());
   FL_TRY(kernel::RunInNetns(netns_.get(), [&]() -> Status {
-    return Ip("link add " + port + " type veth peer name eth0 netns " + pid + "\nlink set " + port + " master br0 up\nroute add " + node.config().pod_cidr + " via " + node.config().ip + "\n");
+    return Ip("link add " + port + " type veth peer name eth0 netns " + pid + "\nlink set " + port +
+              " master br0 up\nroute add " + node.config().pod_cidr + " via " + node.config().ip + "\n");
   }));
   FL_ASSIGN(UniqueFd node_netns, kernel::OpenNetns("/proc/" + pid + "/ns/net"));
   return kernel::RunInNetns(node_netns.get(), [&]() -> Status {

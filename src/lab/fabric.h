@@ -1,5 +1,5 @@
-// The network between the nodes: a namespace with a bridge, one veth a node, routes to each node's pods, and the address of
-// the kubernetes Service.
+// The network between the nodes: a namespace with a bridge, one veth a node, routes to each node's pods, and the
+// address of the kubernetes Service.
 #pragma once
 #include "lab/node.h"
 

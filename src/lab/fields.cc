@@ -16,7 +16,8 @@ const Json& MemberSchema(const Json& schema, const std::string& key) {
   const Json& p = At(schema, "properties", key.c_str());
   if (!p.is_null()) return p;
   // metadata is the same for every kind; its lists are keyed like this.
-  static const Json owner_refs = {{"type", "array"}, {"x-kubernetes-list-type", "map"}, {"x-kubernetes-list-map-keys", {"uid"}}};
+  static const Json owner_refs = {
+      {"type", "array"}, {"x-kubernetes-list-type", "map"}, {"x-kubernetes-list-map-keys", {"uid"}}};
   static const Json finalizers = {{"type", "array"}, {"x-kubernetes-list-type", "set"}};
   if (key == "ownerReferences" && !schema.contains("properties")) return owner_refs;
   if (key == "finalizers" && !schema.contains("properties")) return finalizers;
@@ -93,7 +94,8 @@ Json Diff(const Json& a, const Json& b, const Json& schema) {
       out[name] = std::move(d);
     }
     for (const Json& item : a)
-      if (std::string name = ItemName(item, schema); !FindItem(b, name, schema)) out[name] = Tree(item, At(schema, "items"));
+      if (std::string name = ItemName(item, schema); !FindItem(b, name, schema))
+        out[name] = Tree(item, At(schema, "items"));
     return out;
   }
   return b.is_null() ? Leaf() : Tree(b, schema);
@@ -122,7 +124,8 @@ Json Minus(const Json& a, const Json& b) {
 Json Merge(const Json& live, const Json& wanted, const Json& schema) {
   if (live.is_object() && wanted.is_object() && !IsAtomicMap(schema)) {
     Json out = live;
-    for (const auto& [k, v] : wanted.items()) out[k] = live.contains(k) ? Merge(live[k], v, MemberSchema(schema, k)) : v;
+    for (const auto& [k, v] : wanted.items())
+      out[k] = live.contains(k) ? Merge(live[k], v, MemberSchema(schema, k)) : v;
     return out;
   }
   if (live.is_array() && wanted.is_array() && IsKeyed(schema)) {
@@ -150,7 +153,8 @@ void Remove(Json& object, const Json& tree, const Json& schema) {
     if (k.starts_with("f:") && object.is_object()) {
       std::string key = k.substr(2);
       if (!object.contains(key)) continue;
-      if (sub.empty()) object.erase(key);
+      if (sub.empty())
+        object.erase(key);
       else {
         Remove(object[key], sub, MemberSchema(schema, key));
         if (object[key].is_structured() && object[key].empty()) object.erase(key);
@@ -158,8 +162,10 @@ void Remove(Json& object, const Json& tree, const Json& schema) {
     } else if (k.starts_with("k:") && object.is_array()) {
       for (size_t i = 0; i < object.size(); ++i) {
         if (ItemName(object[i], schema) != k) continue;
-        if (sub.contains(".")) object.erase(i);
-        else Remove(object[i], sub, At(schema, "items"));
+        if (sub.contains("."))
+          object.erase(i);
+        else
+          Remove(object[i], sub, At(schema, "items"));
         break;
       }
     } else if (k.starts_with("v:") && object.is_array()) {
@@ -173,7 +179,8 @@ void Remove(Json& object, const Json& tree, const Json& schema) {
 }
 
 // Where `wanted` sets another value than lives, among the fields in `owned`.
-void FindConflicts(const Json& owned, const Json& live, const Json& wanted, const Json& schema, const std::string& path, std::vector<std::string>& out) {
+void FindConflicts(const Json& owned, const Json& live, const Json& wanted, const Json& schema, const std::string& path,
+                   std::vector<std::string>& out) {
   for (const auto& [k, sub] : owned.items()) {
     if (k.starts_with("f:")) {
       std::string key = k.substr(2);
@@ -182,8 +189,10 @@ void FindConflicts(const Json& owned, const Json& live, const Json& wanted, cons
       const Json& w = wanted[key];
       if (l == w) continue;
       const Json& s = MemberSchema(schema, key);
-      if (sub.empty() || !(w.is_object() || (w.is_array() && IsKeyed(s)))) out.push_back(path + "." + key);
-      else FindConflicts(sub, l, w, s, path + "." + key, out);
+      if (sub.empty() || !(w.is_object() || (w.is_array() && IsKeyed(s))))
+        out.push_back(path + "." + key);
+      else
+        FindConflicts(sub, l, w, s, path + "." + key, out);
     } else if (k.starts_with("k:")) {
       const Json* w = FindItem(wanted, k, schema);
       const Json* l = FindItem(live, k, schema);
@@ -197,15 +206,18 @@ Json Ownable(Json object) {
   object.erase("apiVersion");
   object.erase("kind");
   if (object.contains("metadata")) {
-    for (const char* k : {"name", "namespace", "uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "selfLink", "deletionTimestamp", "deletionGracePeriodSeconds"})
+    for (const char* k : {"name", "namespace", "uid", "resourceVersion", "creationTimestamp", "generation",
+                          "managedFields", "selfLink", "deletionTimestamp", "deletionGracePeriodSeconds"})
       object["metadata"].erase(k);
     if (object["metadata"].empty()) object.erase("metadata");
   }
   return object;
 }
 
-Json Entry(const std::string& manager, const char* operation, const std::string& api_version, const std::string& subresource, const Json& fields, const std::string& now) {
-  Json e = {{"manager", manager}, {"operation", operation}, {"apiVersion", api_version}, {"time", now}, {"fieldsType", "FieldsV1"}, {"fieldsV1", fields}};
+Json Entry(const std::string& manager, const char* operation, const std::string& api_version,
+           const std::string& subresource, const Json& fields, const std::string& now) {
+  Json e = {{"manager", manager}, {"operation", operation},   {"apiVersion", api_version},
+            {"time", now},        {"fieldsType", "FieldsV1"}, {"fieldsV1", fields}};
   if (!subresource.empty()) e["subresource"] = subresource;
   return e;
 }
@@ -219,7 +231,8 @@ Json ChangedFields(const Json& before, const Json& after, const Json& schema) {
   return d.is_null() ? Json::object() : d;
 }
 
-Applied ApplyFields(const Json& live, const Json& wanted, const std::string& manager, bool force, const Json& schema, const std::string& now) {
+Applied ApplyFields(const Json& live, const Json& wanted, const std::string& manager, bool force, const Json& schema,
+                    const std::string& now) {
   Applied out;
   Json mine = FieldsOf(wanted, schema), before, others = Json::object(), entries = Json::array();
   for (const Json& e : At(live, "metadata", "managedFields")) {
@@ -251,13 +264,15 @@ Applied ApplyFields(const Json& live, const Json& wanted, const std::string& man
   }
   Json own = Entry(manager, "Apply", Str(wanted, "apiVersion"), "", mine, now);
   for (const Json& e : At(live, "metadata", "managedFields"))
-    if (Str(e, "manager") == manager && Str(e, "operation") == "Apply" && e["fieldsV1"] == mine) own["time"] = e["time"];
+    if (Str(e, "manager") == manager && Str(e, "operation") == "Apply" && e["fieldsV1"] == mine)
+      own["time"] = e["time"];
   entries.insert(entries.begin(), own);
   out.object["metadata"]["managedFields"] = entries;
   return out;
 }
 
-void RecordUpdate(const Json& live, Json& object, const std::string& manager, const std::string& subresource, const Json& schema, const std::string& now) {
+void RecordUpdate(const Json& live, Json& object, const std::string& manager, const std::string& subresource,
+                  const Json& schema, const std::string& now) {
   Json changed = ChangedFields(live, object, schema);
   Json entries = Json::array(), mine = changed;
   for (Json e : At(live, "metadata", "managedFields")) {
@@ -304,8 +319,10 @@ Status StrategicMerge(Json& target, const Json& patch, const Json& schema) {
     }
     const Json& s = MemberSchema(schema, key);
     if (v.is_object()) {
-      if (Str(v, "$patch") == "delete") target.erase(key);
-      else FL_TRY(StrategicMerge(target[key], v, s));
+      if (Str(v, "$patch") == "delete")
+        target.erase(key);
+      else
+        FL_TRY(StrategicMerge(target[key], v, s));
       continue;
     }
     if (!v.is_array() || !IsKeyed(s)) {
@@ -321,7 +338,9 @@ Status StrategicMerge(Json& target, const Json& patch, const Json& schema) {
         continue;
       }
       const Json& id = value::Member(item, merge_key);
-      if (id.is_null()) return MakeError(Code::kInvalid, "map: " + value::Dump(item) + " does not contain declared merge key: " + merge_key);
+      if (id.is_null())
+        return MakeError(Code::kInvalid,
+                         "map: " + value::Dump(item) + " does not contain declared merge key: " + merge_key);
       size_t at = 0;
       while (at < list.size() && value::Member(list[at], merge_key) != id) ++at;
       if (Str(item, "$patch") == "delete") {

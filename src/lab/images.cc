@@ -13,8 +13,9 @@ Result<Image> FindImage(const std::string& dir, const std::string& reference) {
   auto text = ReadFile(dir + "/" + name + "/" + tag + "/entrypoint", 65536);
   if (!text.ok()) {
     auto tags = ListDirectory(dir + "/" + name);
-    return MakeError(Code::kNotFound, "failed to pull image \"" + reference + "\": the lab has no image " + name + ":" + tag +
-                                          (tags.ok() ? "; it has tags " + Join(*tags, ", ") : "; it has none of that name"));
+    return MakeError(Code::kNotFound,
+                     "failed to pull image \"" + reference + "\": the lab has no image " + name + ":" + tag +
+                         (tags.ok() ? "; it has tags " + Join(*tags, ", ") : "; it has none of that name"));
   }
   return Image{name + "/" + tag, SplitNonEmpty(*text, '\n')};
 }

@@ -1,5 +1,5 @@
-// Container images of the lab: a directory NAME/TAG with `entrypoint` (one argument a line) and `opt/`, which containers
-// see as /opt. A reference such as registry.example/release/install-cni:1.28.5 means install-cni/1.28.5.
+// Container images of the lab: a directory NAME/TAG with `entrypoint` (one argument a line) and `opt/`, which
+// containers see as /opt. A reference such as registry.example/release/install-cni:1.28.5 means install-cni/1.28.5.
 #pragma once
 #include <string>
 #include <vector>
@@ -9,7 +9,7 @@
 namespace fairlead::lab {
 
 struct Image {
-  std::string path;                        // NAME/TAG
+  std::string path;  // NAME/TAG
   std::vector<std::string> entrypoint;
 };
 

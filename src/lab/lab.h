@@ -8,11 +8,11 @@ namespace fairlead::lab {
 
 struct LabConfig {
   std::string name = "lab";
-  std::string state_dir;                      // kubeconfig, logs; made when absent
+  std::string state_dir;  // kubeconfig, logs; made when absent
   std::string images_dir;
   std::string cni_plugins_dir = "/usr/lib/cni";
   int nodes = 3;
-  uint16_t port = 0;                          // on 127.0.0.1; 0: a free one
+  uint16_t port = 0;  // on 127.0.0.1; 0: a free one
   std::chrono::seconds token_lifetime{3600};
   Millis sandbox_retry{10000};
 };

@@ -42,7 +42,7 @@ void Must(bool ok, const std::string& what) {
 void MakeDirs(const std::string& path) { Must(MakeDirectories(path).ok(), "mkdir " + path); }
 
 void Bind(const std::string& from, const std::string& to, unsigned long flags = 0) {
-  struct stat st{};
+  struct stat st {};
   Must(::stat(from.c_str(), &st) == 0, "bind source " + from);
   if (S_ISDIR(st.st_mode)) {
     MakeDirs(to);
@@ -59,14 +59,17 @@ void BindSystem(const std::string& root) {
   for (const char* dir : {"/usr", "/bin", "/sbin", "/lib", "/lib64", "/lib32"}) {
     std::error_code ec;
     auto st = std::filesystem::symlink_status(dir, ec);
-    if (std::filesystem::is_symlink(st)) std::filesystem::create_symlink(std::filesystem::read_symlink(dir, ec), root + dir, ec);
-    else if (std::filesystem::is_directory(st)) Bind(dir, root + dir, MS_RDONLY);
+    if (std::filesystem::is_symlink(st))
+      std::filesystem::create_symlink(std::filesystem::read_symlink(dir, ec), root + dir, ec);
+    else if (std::filesystem::is_directory(st))
+      Bind(dir, root + dir, MS_RDONLY);
   }
   for (const char* file : {"/etc/ld.so.cache", "/etc/nsswitch.conf", "/etc/protocols", "/etc/services"})
     if (FileExists(file)) Bind(file, root + file, MS_RDONLY);
   MakeDirs(root + "/dev");
   Must(::mount("tmpfs", (root + "/dev").c_str(), "tmpfs", MS_NOSUID, "mode=755,size=64k") == 0, "mount /dev");
-  for (const char* dev : {"null", "zero", "random", "urandom", "full"}) Bind(std::string("/dev/") + dev, root + "/dev/" + dev);
+  for (const char* dev : {"null", "zero", "random", "urandom", "full"})
+    Bind(std::string("/dev/") + dev, root + "/dev/" + dev);
   for (const char* dir : {"/tmp", "/run", "/var", "/proc", "/sys", "/etc"}) MakeDirs(root + dir);
 }
 
@@ -113,7 +116,8 @@ void LoopbackUp() {
   _exit(errno == ENOENT ? 127 : 126);
 }
 
-// internal node ROOT NAME CNI_BIN_DIR IMAGES_DIR: a node's namespaces and file system; lives until its standard input ends.
+// internal node ROOT NAME CNI_BIN_DIR IMAGES_DIR: a node's namespaces and file system; lives until its standard input
+// ends.
 int NodeMain(const std::vector<std::string>& a) {
   const std::string &root = a[0], &name = a[1], &cni_bin = a[2], &images = a[3];
   Must(::unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWUTS) == 0, "unshare");
@@ -122,14 +126,18 @@ int NodeMain(const std::vector<std::string>& a) {
   MakeDirs(root);
   Must(::mount("node", root.c_str(), "tmpfs", 0, "mode=755") == 0, "mount root");
   BindSystem(root);
-  for (const char* dir : {"/opt/cni/bin", "/etc/cni/net.d", "/var/run/istio-cni", "/var/run/netns", "/var/lib/cni", "/run/containers"}) MakeDirs(root + dir);
+  for (const char* dir :
+       {"/opt/cni/bin", "/etc/cni/net.d", "/var/run/istio-cni", "/var/run/netns", "/var/lib/cni", "/run/containers"})
+    MakeDirs(root + dir);
   for (const std::string plugin : {"bridge", "host-local", "loopback"})
     Must(std::filesystem::copy_file(cni_bin + "/" + plugin, root + "/opt/cni/bin/" + plugin), "copy " + plugin);
   Must(::mount("proc", (root + "/proc").c_str(), "proc", 0, nullptr) == 0, "mount proc");
   Must(::mount("sysfs", (root + "/sys").c_str(), "sysfs", 0, nullptr) == 0, "mount sysfs");
   Bind(images, root + "/lab-images", MS_RDONLY);
   PivotInto(root);
-  Must(::mount("netns", "/var/run/netns", "tmpfs", 0, "mode=755") == 0 && ::mount(nullptr, "/var/run/netns", nullptr, MS_SHARED, nullptr) == 0, "mount /var/run/netns");
+  Must(::mount("netns", "/var/run/netns", "tmpfs", 0, "mode=755") == 0 &&
+           ::mount(nullptr, "/var/run/netns", nullptr, MS_SHARED, nullptr) == 0,
+       "mount /var/run/netns");
   LoopbackUp();
   (void)!::write(STDOUT_FILENO, "ready\n", 6);
   char c;
@@ -162,9 +170,12 @@ int InNode(const std::vector<std::string>& a) {
 }
 
 int CapabilityNumber(const std::string& name) {
-  static const std::map<std::string, int> known = {{"CHOWN", 0}, {"DAC_OVERRIDE", 1}, {"FOWNER", 3}, {"FSETID", 4}, {"KILL", 5}, {"SETGID", 6}, {"SETUID", 7}, {"SETPCAP", 8},
-                                                   {"NET_BIND_SERVICE", 10}, {"NET_ADMIN", 12}, {"NET_RAW", 13}, {"SYS_CHROOT", 18}, {"SYS_PTRACE", 19}, {"SYS_ADMIN", 21},
-                                                   {"MKNOD", 27}, {"AUDIT_WRITE", 29}, {"SETFCAP", 31}};
+  static const std::map<std::string, int> known = {{"CHOWN", 0},        {"DAC_OVERRIDE", 1}, {"FOWNER", 3},
+                                                   {"FSETID", 4},       {"KILL", 5},         {"SETGID", 6},
+                                                   {"SETUID", 7},       {"SETPCAP", 8},      {"NET_BIND_SERVICE", 10},
+                                                   {"NET_ADMIN", 12},   {"NET_RAW", 13},     {"SYS_CHROOT", 18},
+                                                   {"SYS_PTRACE", 19},  {"SYS_ADMIN", 21},   {"MKNOD", 27},
+                                                   {"AUDIT_WRITE", 29}, {"SETFCAP", 31}};
   auto it = known.find(name.starts_with("CAP_") ? name.substr(4) : name);
   return it == known.end() ? -1 : it->second;
 }
@@ -176,11 +187,15 @@ void LimitCapabilities(const ContainerSpec& c) {
     if (int n = CapabilityNumber(name); n >= 0) keep |= 1ull << n;
   };
   if (!c.drop_all)
-    for (const char* name : {"CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP", "NET_BIND_SERVICE", "NET_RAW", "SYS_CHROOT", "MKNOD", "AUDIT_WRITE", "SETFCAP"}) allow(name);
+    for (const char* name : {"CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP",
+                             "NET_BIND_SERVICE", "NET_RAW", "SYS_CHROOT", "MKNOD", "AUDIT_WRITE", "SETFCAP"})
+      allow(name);
   for (const std::string& name : c.add_capabilities) allow(name);
   for (int i = 0; i <= 40; ++i)
     if (!(keep >> i & 1)) ::prctl(PR_CAPBSET_DROP, i, 0, 0, 0);
-  Must(::setgroups(0, nullptr) == 0 && ::setresgid(static_cast<gid_t>(c.gid), static_cast<gid_t>(c.gid), static_cast<gid_t>(c.gid)) == 0, "setgid");
+  Must(::setgroups(0, nullptr) == 0 &&
+           ::setresgid(static_cast<gid_t>(c.gid), static_cast<gid_t>(c.gid), static_cast<gid_t>(c.gid)) == 0,
+       "setgid");
   Must(::setresuid(static_cast<uid_t>(c.uid), static_cast<uid_t>(c.uid), static_cast<uid_t>(c.uid)) == 0, "setuid");
   if (c.uid == 0) {
     __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
@@ -214,7 +229,8 @@ int ContainerMain(const std::vector<std::string>& a) {
   Must(::mount("root", c.root.c_str(), "tmpfs", 0, "mode=755,size=64m") == 0, "mount root");
   BindSystem(c.root);
   if (!c.image_dir.empty())
-    for (const auto& entry : std::filesystem::directory_iterator(c.image_dir + "/opt")) Bind(entry.path().string(), c.root + "/opt/" + entry.path().filename().string(), MS_RDONLY);
+    for (const auto& entry : std::filesystem::directory_iterator(c.image_dir + "/opt"))
+      Bind(entry.path().string(), c.root + "/opt/" + entry.path().filename().string(), MS_RDONLY);
   ::chmod((c.root + "/tmp").c_str(), 01777);
   for (const auto& [path, content] : c.files) {
     MakeDirs((c.root + path).substr(0, (c.root + path).rfind('/')));
@@ -226,7 +242,8 @@ int ContainerMain(const std::vector<std::string>& a) {
   Must(g_child >= 0, "fork");
   if (g_child == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    Must(::mount("proc", (c.root + "/proc").c_str(), "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) == 0, "mount proc");
+    Must(::mount("proc", (c.root + "/proc").c_str(), "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) == 0,
+         "mount proc");
     PivotInto(c.root);
     (void)!::chdir(c.working_dir.c_str());
     LimitCapabilities(c);
@@ -281,8 +298,10 @@ Result<pid_t> SpawnInternal(const std::vector<std::string>& args, int out_fd, in
   raw.push_back(nullptr);
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
-  if (in_fd >= 0) posix_spawn_file_actions_adddup2(&actions, in_fd, 0);
-  else posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+  if (in_fd >= 0)
+    posix_spawn_file_actions_adddup2(&actions, in_fd, 0);
+  else
+    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
   if (out_fd >= 0) posix_spawn_file_actions_adddup2(&actions, out_fd, 1);
   if (err_fd >= 0) posix_spawn_file_actions_adddup2(&actions, err_fd, 2);
   posix_spawnattr_t attr;
@@ -301,9 +320,15 @@ Result<pid_t> SpawnInternal(const std::vector<std::string>& args, int out_fd, in
 
 Json ToJson(const ContainerSpec& c) {
   Json mounts = Json::array();
-  for (const auto& m : c.mounts) mounts.push_back({{"source", m.source}, {"target", m.target}, {"readOnly", m.read_only}, {"slave", m.slave}});
-  return {{"nodePid", c.node_pid}, {"netns", c.netns_path}, {"root", c.root}, {"imageDir", c.image_dir}, {"argv", c.argv}, {"env", c.env}, {"cwd", c.working_dir},
-          {"uid", c.uid}, {"gid", c.gid}, {"capAdd", c.add_capabilities}, {"dropAll", c.drop_all}, {"mounts", mounts}, {"files", c.files}};
+  for (const auto& m : c.mounts)
+    mounts.push_back({{"source", m.source}, {"target", m.target}, {"readOnly", m.read_only}, {"slave", m.slave}});
+  return {{"nodePid", c.node_pid}, {"netns", c.netns_path},
+          {"root", c.root},        {"imageDir", c.image_dir},
+          {"argv", c.argv},        {"env", c.env},
+          {"cwd", c.working_dir},  {"uid", c.uid},
+          {"gid", c.gid},          {"capAdd", c.add_capabilities},
+          {"dropAll", c.drop_all}, {"mounts", mounts},
+          {"files", c.files}};
 }
 
 ContainerSpec ContainerSpecFromJson(const Json& j) {
@@ -319,7 +344,8 @@ ContainerSpec ContainerSpecFromJson(const Json& j) {
   c.gid = value::Int(j, "gid");
   for (const Json& k : At(j, "capAdd")) c.add_capabilities.push_back(k.get<std::string>());
   c.drop_all = value::Bool(j, "dropAll");
-  for (const Json& m : At(j, "mounts")) c.mounts.push_back({Str(m, "source"), Str(m, "target"), value::Bool(m, "readOnly"), value::Bool(m, "slave")});
+  for (const Json& m : At(j, "mounts"))
+    c.mounts.push_back({Str(m, "source"), Str(m, "target"), value::Bool(m, "readOnly"), value::Bool(m, "slave")});
   for (const auto& [k, v] : At(j, "files").items()) c.files[k] = v.get<std::string>();
   return c;
 }

@@ -45,24 +45,28 @@ Result<Json> LocalApi::Update(const kube::Resource& r, const Json& object, const
   return Convert(rest_.Update(*t, kube::Namespace(object), kube::Name(object), object, w), "update");
 }
 
-Result<Json> LocalApi::Patch(const kube::Resource& r, const std::string& ns, const std::string& name, kube::PatchType type, const Json& patch, const kube::PatchOptions& o) {
+Result<Json> LocalApi::Patch(const kube::Resource& r, const std::string& ns, const std::string& name,
+                             kube::PatchType type, const Json& patch, const kube::PatchOptions& o) {
   FL_ASSIGN(TypePtr t, Type(r));
   WriteOptions w{.manager = manager_, .subresource = o.subresource, .dry_run = o.dry_run, .force = o.force};
   return Convert(rest_.Patch(*t, ns, name, type, patch, w), "patch");
 }
 
-Status LocalApi::Delete(const kube::Resource& r, const std::string& ns, const std::string& name, const kube::DeleteOptions& o) {
+Status LocalApi::Delete(const kube::Resource& r, const std::string& ns, const std::string& name,
+                        const kube::DeleteOptions& o) {
   FL_ASSIGN(TypePtr t, Type(r));
   auto done = Convert(rest_.Delete(*t, ns, name, o), "delete");
   if (!done.ok()) return done.error();
   return {};
 }
 
-Status LocalApi::Watch(const kube::Resource&, const std::string&, const kube::ListOptions&, std::function<bool(kube::WatchEvent)>, std::stop_token) {
+Status LocalApi::Watch(const kube::Resource&, const std::string&, const kube::ListOptions&,
+                       std::function<bool(kube::WatchEvent)>, std::stop_token) {
   return MakeError(Code::kUnsupported, "the lab's controllers wait on the store instead");
 }
 
-Status LocalApi::UpdateStatus(const kube::Resource& r, const std::string& ns, const std::string& name, const std::function<void(Json& status)>& change) {
+Status LocalApi::UpdateStatus(const kube::Resource& r, const std::string& ns, const std::string& name,
+                              const std::function<void(Json& status)>& change) {
   for (int attempt = 0; attempt < 5; ++attempt) {
     FL_ASSIGN(Json o, Get(r, ns, name));
     Json before = value::At(o, "status");

@@ -18,7 +18,8 @@ namespace fairlead::lab {
 using value::At;
 using value::Str;
 
-Node::Node(NodeConfig config, LocalApi& api, TokenAuthority& tokens) : config_(std::move(config)), api_(api), tokens_(tokens), events_(api, "kubelet") {}
+Node::Node(NodeConfig config, LocalApi& api, TokenAuthority& tokens)
+    : config_(std::move(config)), api_(api), tokens_(tokens), events_(api, "kubelet") {}
 
 Node::~Node() { Stop(); }
 
@@ -29,26 +30,50 @@ Status Node::Start() {
   keep_alive_.reset(in[1]);
   std::string root = config_.state_dir + "/nodes/" + config_.name;
   FL_TRY(MakeDirectories(root));
-  FL_ASSIGN(pid_, SpawnInternal({"node", root, config_.name, config_.cni_plugins_dir, config_.images_dir}, out_write.get(), -1, in_read.get()));
+  FL_ASSIGN(pid_, SpawnInternal({"node", root, config_.name, config_.cni_plugins_dir, config_.images_dir},
+                                out_write.get(), -1, in_read.get()));
   out_write.reset();
   char buf[16];
   if (::read(out_read.get(), buf, sizeof buf) <= 0)
-    return MakeError(Code::kInternal, "node " + config_.name + " could not be made; the lab needs root, and " + config_.cni_plugins_dir + " with bridge, host-local and loopback");
-  Json bridge = {{"type", "bridge"}, {"bridge", "cni0"}, {"isGateway", true}, {"hairpinMode", true},
-                 {"ipam", {{"type", "host-local"}, {"ranges", {{{{"subnet", config_.pod_cidr}}}}}, {"routes", {{{"dst", "0.0.0.0/0"}}}}}}};
+    return MakeError(Code::kInternal, "node " + config_.name + " could not be made; the lab needs root, and " +
+                                          config_.cni_plugins_dir + " with bridge, host-local and loopback");
+  Json bridge = {
+      {"type", "bridge"},
+      {"bridge", "cni0"},
+      {"isGateway", true},
+      {"hairpinMode", true},
+      {"ipam",
+       {{"type", "host-local"}, {"ranges", {{{{"subnet", config_.pod_cidr}}}}}, {"routes", {{{"dst", "0.0.0.0/0"}}}}}}};
   Json list = {{"name", "lab"}, {"cniVersion", "1.0.0"}, {"plugins", {bridge}}};
-  return WriteFileAtomic("/proc/" + std::to_string(pid_) + "/root/etc/cni/net.d/10-lab.conflist", value::DumpPretty(list) + "\n", 0600);
+  return WriteFileAtomic("/proc/" + std::to_string(pid_) + "/root/etc/cni/net.d/10-lab.conflist",
+                         value::DumpPretty(list) + "\n", 0600);
 }
 
 void Node::Register() {
   std::string now = Rfc3339(WallNow());
-  Json labels = {{"kubernetes.io/hostname", config_.name}, {"kubernetes.io/os", "linux"}, {"kubernetes.io/arch", "amd64"}};
-  (void)api_.Create(kube::kNodes, {{"metadata", {{"name", config_.name}, {"labels", labels}}}, {"spec", {{"podCIDR", config_.pod_cidr}, {"podCIDRs", {config_.pod_cidr}}}}}).ok();
-  (void)api_.UpdateStatus(kube::kNodes, "", config_.name, [&](Json& s) {
-    s["conditions"] = {{{"type", "Ready"}, {"status", "True"}, {"reason", "KubeletReady"}, {"message", "kubelet is posting ready status"}, {"lastTransitionTime", now}, {"lastHeartbeatTime", now}}};
-    s["addresses"] = {{{"type", "InternalIP"}, {"address", config_.ip}}, {{"type", "Hostname"}, {"address", config_.name}}};
-    s["nodeInfo"] = {{"kubeletVersion", "v1.32.4"}, {"operatingSystem", "linux"}, {"architecture", "amd64"}, {"containerRuntimeVersion", "lab://1.0"}};
-  }).ok();
+  Json labels = {
+      {"kubernetes.io/hostname", config_.name}, {"kubernetes.io/os", "linux"}, {"kubernetes.io/arch", "amd64"}};
+  (void)api_
+      .Create(kube::kNodes, {{"metadata", {{"name", config_.name}, {"labels", labels}}},
+                             {"spec", {{"podCIDR", config_.pod_cidr}, {"podCIDRs", {config_.pod_cidr}}}}})
+      .ok();
+  (void)api_
+      .UpdateStatus(kube::kNodes, "", config_.name,
+                    [&](Json& s) {
+                      s["conditions"] = {{{"type", "Ready"},
+                                          {"status", "True"},
+                                          {"reason", "KubeletReady"},
+                                          {"message", "kubelet is posting ready status"},
+                                          {"lastTransitionTime", now},
+                                          {"lastHeartbeatTime", now}}};
+                      s["addresses"] = {{{"type", "InternalIP"}, {"address", config_.ip}},
+                                        {{"type", "Hostname"}, {"address", config_.name}}};
+                      s["nodeInfo"] = {{"kubeletVersion", "v1.32.4"},
+                                       {"operatingSystem", "linux"},
+                                       {"architecture", "amd64"},
+                                       {"containerRuntimeVersion", "lab://1.0"}};
+                    })
+      .ok();
 }
 
 void Node::Run() {
@@ -79,7 +104,8 @@ void Node::Loop(const std::stop_token& stop) {
       for (const auto& [uid, pod] : mine) {
         std::string phase = Str(*pod, "status", "phase");
         bool over = phase == "Succeeded" || phase == "Failed";
-        if (!workers_.contains(uid) && !records_.contains(uid) && !over) workers_[uid] = std::make_unique<PodWorker>(*this, pod);
+        if (!workers_.contains(uid) && !records_.contains(uid) && !over)
+          workers_[uid] = std::make_unique<PodWorker>(*this, pod);
       }
     }
     seen = std::max(seen, now);
@@ -140,7 +166,8 @@ Status Node::Signal(const std::string& ns, const std::string& pod, const std::st
 }
 
 std::string Node::LogPath(const Json& pod, const std::string& container) const {
-  return config_.state_dir + "/logs/" + kube::Namespace(pod) + "_" + kube::Name(pod) + "_" + kube::Uid(pod) + "/" + container + ".log";
+  return config_.state_dir + "/logs/" + kube::Namespace(pod) + "_" + kube::Name(pod) + "_" + kube::Uid(pod) + "/" +
+         container + ".log";
 }
 
 }  // namespace fairlead::lab

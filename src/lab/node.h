@@ -1,7 +1,7 @@
 // A node of the lab: namespaces of its own, and a small kubelet that runs the pods bound to it.
 //
-// Threading: one thread a node watches for pods, one thread a pod does its work. Failure: what a pod does wrong stays with
-// that pod; what the node cannot do becomes an Event.
+// Threading: one thread a node watches for pods, one thread a pod does its work. Failure: what a pod does wrong stays
+// with that pod; what the node cannot do becomes an Event.
 #pragma once
 #include "controller/events.h"
 #include "http/message.h"
@@ -13,22 +13,22 @@ namespace fairlead::lab {
 
 struct NodeConfig {
   std::string name, ip, pod_cidr;
-  std::string state_dir;                 // of the lab, on disk: logs and container specs
+  std::string state_dir;  // of the lab, on disk: logs and container specs
   std::string images_dir;
   std::string cni_plugins_dir = "/usr/lib/cni";
-  std::string api_host = "10.96.0.1";    // what pods get as KUBERNETES_SERVICE_HOST
+  std::string api_host = "10.96.0.1";  // what pods get as KUBERNETES_SERVICE_HOST
   std::string ca_pem;
   std::chrono::seconds token_lifetime{3600};
-  Millis sandbox_retry{10000};           // kubelet's pause before it tries a sandbox again
+  Millis sandbox_retry{10000};  // kubelet's pause before it tries a sandbox again
 };
 
 // What the kubelet saw of one pod: for the demo's table and the tests.
 struct PodRecord {
   std::string ns, name, uid, node;
-  int64_t seen_ms = 0, ready_ms = 0;     // wall clock, when the node first saw it, and Ready
+  int64_t seen_ms = 0, ready_ms = 0;  // wall clock, when the node first saw it, and Ready
   int sandbox_failures = 0;
-  bool mesh = false;                     // carries the sidecar annotation
-  bool rules_before_start = false;       // table istio-proxy-nat existed before its first container started
+  bool mesh = false;                // carries the sidecar annotation
+  bool rules_before_start = false;  // table istio-proxy-nat existed before its first container started
   std::string netns_path;
 };
 
@@ -38,8 +38,8 @@ class Node {
  public:
   Node(NodeConfig config, LocalApi& api, TokenAuthority& tokens);
   ~Node();
-  Status Start();                        // makes the namespaces; the network is the fabric's to connect
-  void Run();                            // registers the node and starts the kubelet
+  Status Start();  // makes the namespaces; the network is the fabric's to connect
+  void Run();      // registers the node and starts the kubelet
   void Stop();
   int pid() const { return pid_; }
   const NodeConfig& config() const { return config_; }

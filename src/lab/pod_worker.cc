@@ -54,10 +54,13 @@ Result<int> HttpGet(const std::string& ip, uint16_t port, const std::string& pat
   inet_pton(AF_INET, ip.c_str(), &addr.sin_addr);
   auto deadline = SteadyNow() + timeout;
   auto left = [&] { return std::max(Millis(0), std::chrono::duration_cast<Millis>(deadline - SteadyNow())); };
-  if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&addr), sizeof addr) != 0 && errno != EINPROGRESS) return ErrnoError("dial tcp " + ip + ":" + std::to_string(port), errno);
+  if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&addr), sizeof addr) != 0 && errno != EINPROGRESS)
+    return ErrnoError("dial tcp " + ip + ":" + std::to_string(port), errno);
   FL_TRY(WaitFd(fd.get(), POLLOUT, left()));
-  std::string request = "GET " + path + " HTTP/1.1\r\nHost: " + ip + ":" + std::to_string(port) + "\r\nUser-Agent: kube-probe/1.32\r\nConnection: close\r\n\r\n";
-  if (::send(fd.get(), request.data(), request.size(), MSG_NOSIGNAL) < 0) return ErrnoError("dial tcp " + ip + ":" + std::to_string(port), errno);
+  std::string request = "GET " + path + " HTTP/1.1\r\nHost: " + ip + ":" + std::to_string(port) +
+                        "\r\nUser-Agent: kube-probe/1.32\r\nConnection: close\r\n\r\n";
+  if (::send(fd.get(), request.data(), request.size(), MSG_NOSIGNAL) < 0)
+    return ErrnoError("dial tcp " + ip + ":" + std::to_string(port), errno);
   FL_TRY(WaitFd(fd.get(), POLLIN, left()));
   char buf[512];
   ssize_t n = ::recv(fd.get(), buf, sizeof buf - 1, 0);
@@ -107,7 +110,9 @@ bool PodWorker::Deleting() const {
   return gone_ || kube::IsDeleting(*pod_);
 }
 
-void PodWorker::Event(const char* type, const std::string& reason, const std::string& message) { node_.events_.Emit(Pod(), type, reason, message); }
+void PodWorker::Event(const char* type, const std::string& reason, const std::string& message) {
+  node_.events_.Emit(Pod(), type, reason, message);
+}
 
 void PodWorker::Run(const std::stop_token& stop) {
   {
@@ -125,12 +130,15 @@ void PodWorker::Run(const std::stop_token& stop) {
       SleepFor(Millis(20), stop);
     }
   }
-  int64_t grace = stop.stop_requested() ? 0 : std::max<int64_t>(Int(Pod(), "metadata", "deletionGracePeriodSeconds"), 0);
+  int64_t grace =
+      stop.stop_requested() ? 0 : std::max<int64_t>(Int(Pod(), "metadata", "deletionGracePeriodSeconds"), 0);
   KillContainers(grace);
   if (stop.stop_requested()) return;  // the lab ends, and the kernel takes the namespaces away with it
   TearDown();
   if (!gone_)
-    (void)node_.api_.Delete(kube::kPods, ns_, name_, {.uid = uid_, .resource_version = "", .propagation = "", .grace_seconds = 0}).ok();
+    (void)node_.api_
+        .Delete(kube::kPods, ns_, name_, {.uid = uid_, .resource_version = "", .propagation = "", .grace_seconds = 0})
+        .ok();
   done_ = true;
 }
 
@@ -147,7 +155,9 @@ bool PodWorker::SetUpSandbox(const std::stop_token& stop) {
       std::lock_guard lock(node_.mutex_);
       ++node_.records_[uid_].sandbox_failures;
     }
-    Event("Warning", "FailedCreatePodSandBox", "Failed to create pod sandbox: rpc error: code = Unknown desc = failed to setup network for sandbox \"" + attachment_.container_id + "\": " + s.error().message);
+    Event("Warning", "FailedCreatePodSandBox",
+          "Failed to create pod sandbox: rpc error: code = Unknown desc = failed to setup network for sandbox \"" +
+              attachment_.container_id + "\": " + s.error().message);
     TearDown();
     WriteStatus();
     for (auto until = SteadyNow() + node_.config_.sandbox_retry; SteadyNow() < until && !Deleting();)
@@ -176,7 +186,9 @@ Status PodWorker::TrySandbox() {
 void PodWorker::TearDown() {
   if (attachment_.netns_path.empty()) return;
   if (Status s = CniChain(node_.pid()).Del(attachment_); !s.ok())
-    Event("Warning", "FailedKillPodSandBox", "error killing pod: failed to destroy network for sandbox \"" + attachment_.container_id + "\": " + s.error().message);
+    Event("Warning", "FailedKillPodSandBox",
+          "error killing pod: failed to destroy network for sandbox \"" + attachment_.container_id +
+              "\": " + s.error().message);
   (void)RunHelper({"netns-del", std::to_string(node_.pid()), attachment_.netns_path}).ok();
   attachment_.netns_path.clear();
   netns_path_.clear();
@@ -185,6 +197,8 @@ void PodWorker::TearDown() {
 // ---- containers
 
 bool PodWorker::Step() {
+  if (!token_dir_.empty() && SteadyNow() - token_written_ > node_.config_.token_lifetime * 4 / 5)
+    if (Status s = WriteToken(); !s.ok()) Log(Level::kWarn, "token not renewed", {{"pod", ns_ + "/" + name_}, {"error", s.error().message}});
   std::string policy = Str(Pod(), "spec", "restartPolicy");
   bool all_done = true, any_failed = false, init_pending = false;
   for (RunningContainer& c : containers_) {
@@ -207,7 +221,9 @@ bool PodWorker::Step() {
     phase_ = any_failed ? "Failed" : "Succeeded";
     return false;
   }
-  bool started = std::any_of(containers_.begin(), containers_.end(), [](const auto& c) { return !c.init && (c.pid != 0 || c.restarts > 0 || !c.started_at.empty()); });
+  bool started = std::any_of(containers_.begin(), containers_.end(), [](const auto& c) {
+    return !c.init && (c.pid != 0 || c.restarts > 0 || !c.started_at.empty());
+  });
   phase_ = started ? "Running" : "Pending";
   return true;
 }
@@ -240,12 +256,13 @@ void PodWorker::StartContainer(RunningContainer& c) {
     bool rules = false;
     if (auto fd = kernel::OpenNetns(netns_path_); fd.ok())
       rules = kernel::RunInNetns(fd->get(), [] {
-        auto listed = kernel::NftListJson("list table inet istio-proxy-nat");
-        return listed.ok() ? Status() : Status(listed.error());
-      }).ok();
+                auto listed = kernel::NftListJson("list table inet istio-proxy-nat");
+                return listed.ok() ? Status() : Status(listed.error());
+              }).ok();
     std::lock_guard lock(node_.mutex_);
     auto& record = node_.records_[uid_];
-    bool first = std::none_of(containers_.begin(), containers_.end(), [](const auto& o) { return !o.init && !o.started_at.empty(); });
+    bool first = std::none_of(containers_.begin(), containers_.end(),
+                              [](const auto& o) { return !o.init && !o.started_at.empty(); });
     if (first) record.rules_before_start = rules;
   }
   c.id = RandomHex(64);
@@ -279,7 +296,11 @@ void PodWorker::Reap(RunningContainer& c) {
   c.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   c.finished_at = Rfc3339(WallNow());
   c.ready = false;
-  c.last_terminated = {{"exitCode", c.exit_code}, {"reason", c.exit_code == 0 ? "Completed" : "Error"}, {"startedAt", c.started_at}, {"finishedAt", c.finished_at}, {"containerID", "lab://" + c.id}};
+  c.last_terminated = {{"exitCode", c.exit_code},
+                       {"reason", c.exit_code == 0 ? "Completed" : "Error"},
+                       {"startedAt", c.started_at},
+                       {"finishedAt", c.finished_at},
+                       {"containerID", "lab://" + c.id}};
   std::string policy = Str(Pod(), "spec", "restartPolicy");
   if (c.init ? c.exit_code == 0 : (policy == "Never" || (policy == "OnFailure" && c.exit_code == 0))) {
     c.finished = true;
@@ -296,36 +317,58 @@ void PodWorker::Reap(RunningContainer& c) {
   ++c.restarts;
   c.next_start = SteadyNow() + std::min(pause, Millis(300000));
   c.waiting = pause.count() > 0 ? "CrashLoopBackOff" : "ContainerCreating";
-  c.waiting_message = "back-off " + std::to_string(pause.count() / 1000) + "s restarting failed container=" + Str(c.spec, "name") + " pod=" + name_ + "_" + ns_ + "(" + uid_ + ")";
-  if (pause.count() > 0) Event("Warning", "BackOff", "Back-off restarting failed container " + Str(c.spec, "name") + " in pod " + name_ + "_" + ns_ + "(" + uid_ + ")");
+  c.waiting_message = "back-off " + std::to_string(pause.count() / 1000) +
+                      "s restarting failed container=" + Str(c.spec, "name") + " pod=" + name_ + "_" + ns_ + "(" +
+                      uid_ + ")";
+  if (pause.count() > 0)
+    Event("Warning", "BackOff",
+          "Back-off restarting failed container " + Str(c.spec, "name") + " in pod " + name_ + "_" + ns_ + "(" + uid_ +
+              ")");
 }
 
 Result<std::vector<std::string>> PodWorker::MakeEnv(const Json& container, std::map<std::string, std::string>& named) {
   Json pod = Pod();
-  named = {{"PATH", "/opt/fairlead/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, {"HOSTNAME", name_}, {"HOME", "/"},
-           {"KUBERNETES_SERVICE_HOST", node_.config_.api_host}, {"KUBERNETES_SERVICE_PORT", "443"}};
-  auto config_map = [&](const std::string& name, const char* kind) { return node_.api_.Get(std::string_view(kind) == "configmap" ? kube::kConfigMaps : kube::Resource{"", "v1", "secrets", true, "Secret"}, ns_, name); };
+  named = {{"PATH", "/opt/fairlead/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
+           {"HOSTNAME", name_},
+           {"HOME", "/"},
+           {"KUBERNETES_SERVICE_HOST", node_.config_.api_host},
+           {"KUBERNETES_SERVICE_PORT", "443"}};
+  auto config_map = [&](const std::string& name, const char* kind) {
+    return node_.api_.Get(
+        std::string_view(kind) == "configmap" ? kube::kConfigMaps : kube::Resource{"", "v1", "secrets", true, "Secret"},
+        ns_, name);
+  };
   for (const Json& from : At(container, "envFrom")) {
     bool cm = from.contains("configMapRef");
     const Json& ref = At(from, cm ? "configMapRef" : "secretRef");
     auto o = config_map(Str(ref, "name"), cm ? "configmap" : "secret");
     if (!o.ok()) {
       if (value::Bool(ref, "optional")) continue;
-      return MakeError(Code::kNotFound, std::string(cm ? "configmap" : "secret") + " \"" + Str(ref, "name") + "\" not found");
+      return MakeError(Code::kNotFound,
+                       std::string(cm ? "configmap" : "secret") + " \"" + Str(ref, "name") + "\" not found");
     }
-    for (const auto& [k, v] : At(*o, "data").items()) named[Str(from, "prefix") + k] = cm ? value::AsString(v) : Base64Decode(value::AsString(v)).value_or("");
+    for (const auto& [k, v] : At(*o, "data").items())
+      named[Str(from, "prefix") + k] = cm ? value::AsString(v) : Base64Decode(value::AsString(v)).value_or("");
   }
   for (const Json& e : At(container, "env")) {
     std::string name = Str(e, "name");
     if (std::string path = Str(e, "valueFrom", "fieldRef", "fieldPath"); !path.empty()) {
-      if (path == "metadata.name") named[name] = name_;
-      else if (path == "metadata.namespace") named[name] = ns_;
-      else if (path == "metadata.uid") named[name] = uid_;
-      else if (path == "spec.nodeName") named[name] = node_.config_.name;
-      else if (path == "spec.serviceAccountName") named[name] = Str(pod, "spec", "serviceAccountName");
-      else if (path == "status.podIP") named[name] = ip_;
-      else if (path == "status.hostIP") named[name] = node_.config_.ip;
-      else return MakeError(Code::kUnsupported, "env " + name + ": fieldPath " + path + " is not known to the lab");
+      if (path == "metadata.name")
+        named[name] = name_;
+      else if (path == "metadata.namespace")
+        named[name] = ns_;
+      else if (path == "metadata.uid")
+        named[name] = uid_;
+      else if (path == "spec.nodeName")
+        named[name] = node_.config_.name;
+      else if (path == "spec.serviceAccountName")
+        named[name] = Str(pod, "spec", "serviceAccountName");
+      else if (path == "status.podIP")
+        named[name] = ip_;
+      else if (path == "status.hostIP")
+        named[name] = node_.config_.ip;
+      else
+        return MakeError(Code::kUnsupported, "env " + name + ": fieldPath " + path + " is not known to the lab");
     } else if (const Json& ref = At(e, "valueFrom", "configMapKeyRef"); ref.is_object()) {
       auto o = config_map(Str(ref, "name"), "configmap");
       if (!o.ok()) return MakeError(Code::kNotFound, "configmap \"" + Str(ref, "name") + "\" not found");
@@ -352,8 +395,11 @@ Status PodWorker::AddVolumes(const Json& container, ContainerSpec& spec) {
     if (const Json& host = At(*volume, "hostPath"); host.is_object()) {
       std::string path = Str(host, "path"), in_node = "/proc/" + std::to_string(node_.pid()) + "/root" + path;
       if (Str(host, "type") == "DirectoryOrCreate") FL_TRY(MakeDirectories(in_node));
-      if (!FileExists(in_node)) return MakeError(Code::kNotFound, "MountVolume.SetUp failed for volume \"" + Str(m, "name") + "\": hostPath " + path + " does not exist on the node");
-      spec.mounts.push_back({path, target, value::Bool(m, "readOnly"), Str(m, "mountPropagation") == "HostToContainer"});
+      if (!FileExists(in_node))
+        return MakeError(Code::kNotFound, "MountVolume.SetUp failed for volume \"" + Str(m, "name") + "\": hostPath " +
+                                              path + " does not exist on the node");
+      spec.mounts.push_back(
+          {path, target, value::Bool(m, "readOnly"), Str(m, "mountPropagation") == "HostToContainer"});
     } else if (const Json& cm = At(*volume, "configMap"); cm.is_object()) {
       FL_ASSIGN(Json o, node_.api_.Get(kube::kConfigMaps, ns_, Str(cm, "name")));
       for (const auto& [k, v] : At(o, "data").items()) spec.files[target + "/" + k] = value::AsString(v);
@@ -362,7 +408,8 @@ Status PodWorker::AddVolumes(const Json& container, ContainerSpec& spec) {
       FL_TRY(MakeDirectories("/proc/" + std::to_string(node_.pid()) + "/root" + dir));
       spec.mounts.push_back({dir, target, false, false});
     } else {
-      return MakeError(Code::kUnsupported, "volume " + Str(m, "name") + ": the lab knows hostPath, configMap and emptyDir");
+      return MakeError(Code::kUnsupported,
+                       "volume " + Str(m, "name") + ": the lab knows hostPath, configMap and emptyDir");
     }
   }
   return {};
@@ -399,16 +446,25 @@ Result<ContainerSpec> PodWorker::MakeSpec(RunningContainer& c) {
   FL_TRY(AddVolumes(k, spec));
   if (!(At(pod, "spec", "automountServiceAccountToken") == false)) {
     std::string account = Str(pod, "spec", "serviceAccountName");
-    if (!node_.api_.store().Get("/serviceaccounts", ns_ + "/" + account)) return MakeError(Code::kNotFound, "serviceaccount \"" + account + "\" not found");
+    if (!node_.api_.store().Get("/serviceaccounts", ns_ + "/" + account))
+      return MakeError(Code::kNotFound, "serviceaccount \"" + account + "\" not found");
     // The token lies in the node's memory, where the kubelet renews it; the container sees the directory.
-    std::string dir = "/run/containers/tokens/" + uid_, in_node = "/proc/" + std::to_string(node_.pid()) + "/root" + dir;
-    FL_TRY(MakeDirectories(in_node));
-    FL_TRY(WriteFileAtomic(in_node + "/token", node_.tokens_.Issue(ns_, account, name_, uid_, node_.config_.token_lifetime), 0644));
-    FL_TRY(WriteFileAtomic(in_node + "/ca.crt", node_.config_.ca_pem, 0644));
-    FL_TRY(WriteFileAtomic(in_node + "/namespace", ns_, 0644));
+    std::string dir = "/run/containers/tokens/" + uid_;
+    token_dir_ = "/proc/" + std::to_string(node_.pid()) + "/root" + dir;
+    FL_TRY(MakeDirectories(token_dir_));
+    FL_TRY(WriteToken());
+    FL_TRY(WriteFileAtomic(token_dir_ + "/ca.crt", node_.config_.ca_pem, 0644));
+    FL_TRY(WriteFileAtomic(token_dir_ + "/namespace", ns_, 0644));
     spec.mounts.push_back({dir, kTokenDir, true, false});
   }
   return spec;
+}
+
+Status PodWorker::WriteToken() {
+  std::string account = Str(Pod(), "spec", "serviceAccountName");
+  token_written_ = SteadyNow();
+  return WriteFileAtomic(token_dir_ + "/token",
+                         node_.tokens_.Issue(ns_, account, name_, uid_, node_.config_.token_lifetime), 0644);
 }
 
 // ---- probes
@@ -425,14 +481,17 @@ Result<bool> PodWorker::RunProbe(const RunningContainer& c, const Json& probe) {
       return {};
     }));
     if (!code.ok()) return code.error();
-    if (*code < 200 || *code >= 400) return MakeError(Code::kUnavailable, "HTTP probe failed with statuscode: " + std::to_string(*code));
+    if (*code < 200 || *code >= 400)
+      return MakeError(Code::kUnavailable, "HTTP probe failed with statuscode: " + std::to_string(*code));
     return true;
   }
   if (const Json& exec = At(probe, "exec", "command"); exec.is_array()) {
     std::vector<std::string> argv = {"/proc/self/exe", "internal", "exec", std::to_string(c.pid), "--"};
     for (const Json& a : exec) argv.push_back(value::AsString(a));
     FL_ASSIGN(RunResult r, RunProgram(argv, {.timeout = timeout}));
-    if (r.exit_status != 0) return MakeError(Code::kUnavailable, "exec probe: exit status " + std::to_string(r.exit_status) + " " + r.out.substr(0, 200));
+    if (r.exit_status != 0)
+      return MakeError(Code::kUnavailable,
+                       "exec probe: exit status " + std::to_string(r.exit_status) + " " + r.out.substr(0, 200));
     return true;
   }
   return true;
@@ -441,7 +500,9 @@ Result<bool> PodWorker::RunProbe(const RunningContainer& c, const Json& probe) {
 void PodWorker::Probe(RunningContainer& c) {
   if (SteadyNow() < c.next_probe) return;
   bool starting = !c.started;
-  const Json& probe = starting ? At(c.spec, "startupProbe") : !At(c.spec, "readinessProbe").is_null() ? At(c.spec, "readinessProbe") : At(c.spec, "livenessProbe");
+  const Json& probe = starting                                  ? At(c.spec, "startupProbe")
+                      : !At(c.spec, "readinessProbe").is_null() ? At(c.spec, "readinessProbe")
+                                                                : At(c.spec, "livenessProbe");
   if (!probe.is_object()) {
     c.next_probe = SteadyNow() + std::chrono::hours(1);
     return;
@@ -452,12 +513,14 @@ void PodWorker::Probe(RunningContainer& c) {
     return;
   }
   auto result = RunProbe(c, probe);
-  // kubelet probes a container that is not ready yet as soon as it starts; until then the lab asks more often than the period.
+  // kubelet probes a container that is not ready yet as soon as it starts; until then the lab asks more often than the
+  // period.
   bool settled = c.ready || SteadyNow() - c.start_time > std::chrono::seconds(10);
   c.next_probe = SteadyNow() + (settled ? Millis(1000 * value::AsInt(At(probe, "periodSeconds"), 10)) : Millis(200));
   c.successes = result.ok() ? c.successes + 1 : 0;
   c.failures = result.ok() ? 0 : c.failures + 1;
-  bool passed = c.successes >= std::max<int64_t>(1, Int(probe, "successThreshold")), failed = c.failures >= value::AsInt(At(probe, "failureThreshold"), 3);
+  bool passed = c.successes >= std::max<int64_t>(1, Int(probe, "successThreshold")),
+       failed = c.failures >= value::AsInt(At(probe, "failureThreshold"), 3);
   if (starting) {
     if (passed) c.started = true;
   } else if (!At(c.spec, "readinessProbe").is_null()) {
@@ -520,12 +583,21 @@ Status PodWorker::Signal(const std::string& container, int signal) {
 void PodWorker::WriteStatus() {
   auto status_of = [](const RunningContainer& c) {
     Json state;
-    if (c.pid != 0) state = {{"running", {{"startedAt", c.started_at}}}};
-    else if (c.finished) state = {{"terminated", c.last_terminated}};
-    else state = {{"waiting", {{"reason", c.waiting}}}};
+    if (c.pid != 0)
+      state = {{"running", {{"startedAt", c.started_at}}}};
+    else if (c.finished)
+      state = {{"terminated", c.last_terminated}};
+    else
+      state = {{"waiting", {{"reason", c.waiting}}}};
     if (state.contains("waiting") && !c.waiting_message.empty()) state["waiting"]["message"] = c.waiting_message;
-    Json s = {{"name", Str(c.spec, "name")}, {"image", Str(c.spec, "image")}, {"imageID", c.image_id}, {"ready", c.init ? c.finished && c.exit_code == 0 : c.pid != 0 && c.ready && c.started},
-              {"started", c.pid != 0 && c.started}, {"restartCount", c.restarts}, {"state", state}, {"lastState", Json::object()}};
+    Json s = {{"name", Str(c.spec, "name")},
+              {"image", Str(c.spec, "image")},
+              {"imageID", c.image_id},
+              {"ready", c.init ? c.finished && c.exit_code == 0 : c.pid != 0 && c.ready && c.started},
+              {"started", c.pid != 0 && c.started},
+              {"restartCount", c.restarts},
+              {"state", state},
+              {"lastState", Json::object()}};
     if (!c.id.empty()) s["containerID"] = "lab://" + c.id;
     if (!c.last_terminated.is_null() && !c.finished) s["lastState"] = {{"terminated", c.last_terminated}};
     return s;
@@ -534,19 +606,31 @@ void PodWorker::WriteStatus() {
   bool ready = sandbox_ready_, initialized = true;
   for (const RunningContainer& c : containers_) {
     (c.init ? init : main).push_back(status_of(c));
-    if (c.init) initialized = initialized && c.finished && c.exit_code == 0;
-    else ready = ready && c.pid != 0 && c.ready && c.started;
+    if (c.init)
+      initialized = initialized && c.finished && c.exit_code == 0;
+    else
+      ready = ready && c.pid != 0 && c.ready && c.started;
   }
   std::string now = Rfc3339(WallNow());
   Json conditions = Json::array();
-  for (const auto& [type, yes] : std::vector<std::pair<std::string, bool>>{{"PodReadyToStartContainers", sandbox_ready_}, {"Initialized", initialized}, {"Ready", ready}, {"ContainersReady", ready}, {"PodScheduled", true}}) {
+  for (const auto& [type, yes] :
+       std::vector<std::pair<std::string, bool>>{{"PodReadyToStartContainers", sandbox_ready_},
+                                                 {"Initialized", initialized},
+                                                 {"Ready", ready},
+                                                 {"ContainersReady", ready},
+                                                 {"PodScheduled", true}}) {
     std::string text = yes ? "True" : "False";
     if (std::exchange(condition_status_[type], text) != text) condition_since_[type] = now;
-    Json c = {{"type", type}, {"status", text}, {"lastProbeTime", nullptr}, {"lastTransitionTime", condition_since_[type]}};
+    Json c = {
+        {"type", type}, {"status", text}, {"lastProbeTime", nullptr}, {"lastTransitionTime", condition_since_[type]}};
     if (!yes && (type == "Ready" || type == "ContainersReady")) c["reason"] = "ContainersNotReady";
     conditions.push_back(c);
   }
-  Json status = {{"phase", phase_}, {"conditions", conditions}, {"hostIP", node_.config_.ip}, {"containerStatuses", main}, {"qosClass", "Burstable"}};
+  Json status = {{"phase", phase_},
+                 {"conditions", conditions},
+                 {"hostIP", node_.config_.ip},
+                 {"containerStatuses", main},
+                 {"qosClass", "Burstable"}};
   if (!init.empty()) status["initContainerStatuses"] = init;
   if (!ip_.empty()) {
     status["podIP"] = ip_;

@@ -1,7 +1,8 @@
 // One pod on one node, from sandbox to clean-up.
 //
 // Flow: sandbox (network namespace, CNI ADD; again after a pause when it fails) -> init containers one after another ->
-// containers, probed and restarted with back-off -> on deletion SIGTERM, grace, SIGKILL -> CNI DEL -> the pod object goes.
+// containers, probed and restarted with back-off -> on deletion SIGTERM, grace, SIGKILL -> CNI DEL -> the pod object
+// goes.
 #pragma once
 #include "lab/cni_chain.h"
 #include "lab/launcher.h"
@@ -10,11 +11,11 @@
 namespace fairlead::lab {
 
 struct RunningContainer {
-  Json spec;                       // of the pod's list
+  Json spec;  // of the pod's list
   bool init = false;
-  pid_t pid = 0;                   // the launcher's; 0 = not running
+  pid_t pid = 0;  // the launcher's; 0 = not running
   int restarts = 0, exit_code = 0;
-  bool finished = false;           // ended and will not start again
+  bool finished = false;  // ended and will not start again
   bool ready = false, started = false;
   std::string started_at, finished_at, waiting = "ContainerCreating", waiting_message, id, image_id;
   Json last_terminated;
@@ -26,7 +27,7 @@ class PodWorker {
  public:
   PodWorker(Node& node, ObjectPtr pod);
   ~PodWorker();
-  void Observe(ObjectPtr pod);     // the object changed, or is gone (null)
+  void Observe(ObjectPtr pod);  // the object changed, or is gone (null)
   bool done() const { return done_; }
   void RequestStop() { thread_.request_stop(); }
   Status Signal(const std::string& container, int signal);
@@ -37,11 +38,12 @@ class PodWorker {
   bool SetUpSandbox(const std::stop_token& stop);
   Status TrySandbox();
   void TearDown();
-  bool Step();                     // one round of starting, reaping, probing; false when the pod has ended
+  bool Step();  // one round of starting, reaping, probing; false when the pod has ended
   void StartContainer(RunningContainer& c);
   Result<ContainerSpec> MakeSpec(RunningContainer& c);
   Result<std::vector<std::string>> MakeEnv(const Json& container, std::map<std::string, std::string>& named);
   Status AddVolumes(const Json& container, ContainerSpec& spec);
+  Status WriteToken();
   void Reap(RunningContainer& c);
   void Probe(RunningContainer& c);
   Result<bool> RunProbe(const RunningContainer& c, const Json& probe);
@@ -52,10 +54,12 @@ class PodWorker {
   Json Pod() const;
 
   Node& node_;
-  mutable std::mutex mutex_;       // guards pod_ and containers_' pids
+  mutable std::mutex mutex_;  // guards pod_ and containers_' pids
   ObjectPtr pod_;
   std::atomic<bool> gone_{false}, done_{false};
   std::string uid_, ns_, name_, netns_path_, ip_;
+  std::string token_dir_;          // of the service account, as this process sees it
+  SteadyTime token_written_{};
   CniAttachment attachment_;
   bool sandbox_ready_ = false, host_network_ = false;
   int sandbox_attempt_ = 0;

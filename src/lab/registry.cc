@@ -102,7 +102,9 @@ Result<Column> BuiltinColumn(const Json& c) {
   return out;
 }
 
-std::string KeyOf(const std::string& group, const std::string& version, const std::string& plural) { return group + "/" + version + "/" + plural; }
+std::string KeyOf(const std::string& group, const std::string& version, const std::string& plural) {
+  return group + "/" + version + "/" + plural;
+}
 
 }  // namespace
 
@@ -157,10 +159,15 @@ std::vector<TypePtr> Registry::All() const {
 
 Status Registry::AddCustom(const Json& crd) {
   const Json& spec = At(crd, "spec");
-  std::string group = Str(spec, "group"), plural = Str(spec, "names", "plural"), kind = Str(spec, "names", "kind"), scope = Str(spec, "scope");
-  if (group.empty() || plural.empty() || kind.empty()) return MakeError(Code::kInvalid, "spec: group, names.plural and names.kind are required");
-  if (scope != "Cluster" && scope != "Namespaced") return MakeError(Code::kInvalid, "spec.scope: Unsupported value: \"" + scope + "\": supported values: \"Cluster\", \"Namespaced\"");
-  if (kube::Name(crd) != plural + "." + group) return MakeError(Code::kInvalid, "metadata.name: must be spec.names.plural+\".\"+spec.group");
+  std::string group = Str(spec, "group"), plural = Str(spec, "names", "plural"), kind = Str(spec, "names", "kind"),
+              scope = Str(spec, "scope");
+  if (group.empty() || plural.empty() || kind.empty())
+    return MakeError(Code::kInvalid, "spec: group, names.plural and names.kind are required");
+  if (scope != "Cluster" && scope != "Namespaced")
+    return MakeError(Code::kInvalid,
+                     "spec.scope: Unsupported value: \"" + scope + "\": supported values: \"Cluster\", \"Namespaced\"");
+  if (kube::Name(crd) != plural + "." + group)
+    return MakeError(Code::kInvalid, "metadata.name: must be spec.names.plural+\".\"+spec.group");
   std::vector<std::shared_ptr<ResourceType>> fresh;
   for (const Json& v : At(spec, "versions")) {
     if (!value::Bool(v, "served")) continue;
@@ -171,12 +178,15 @@ Status Registry::AddCustom(const Json& crd) {
     for (const Json& s : At(spec, "names", "shortNames")) t->short_names.push_back(value::AsString(s));
     for (const Json& s : At(spec, "names", "categories")) t->categories.push_back(value::AsString(s));
     t->schema = At(v, "schema", "openAPIV3Schema");
-    if (!t->schema.is_object()) return MakeError(Code::kInvalid, "spec.versions: version " + Str(v, "name") + " has no schema.openAPIV3Schema");
+    if (!t->schema.is_object())
+      return MakeError(Code::kInvalid, "spec.versions: version " + Str(v, "name") + " has no schema.openAPIV3Schema");
     AddRootFields(t->schema);
     t->has_status = At(v, "subresources", "status").is_object();
     t->has_generation = t->needs_version_for_update = t->custom = true;
     for (const Json& c : At(v, "additionalPrinterColumns")) {
-      Column column{Str(c, "name"), Str(c, "type"), Str(c, "description"), "", std::nullopt, static_cast<int>(value::Int(c, "priority"))};
+      Column column{Str(c, "name"),        Str(c, "type"),
+                    Str(c, "description"), "",
+                    std::nullopt,          static_cast<int>(value::Int(c, "priority"))};
       auto path = value::JsonPath::Create(Str(c, "jsonPath"));
       if (!path.ok()) return path.error();
       column.path = std::move(*path);
@@ -194,7 +204,9 @@ Status Registry::AddCustom(const Json& crd) {
 
 void Registry::RemoveCustom(const std::string& group, const std::string& plural) {
   std::lock_guard lock(mutex_);
-  std::erase_if(types_, [&](const auto& e) { return e.second->custom && e.second->resource.group == group && e.second->resource.plural == plural; });
+  std::erase_if(types_, [&](const auto& e) {
+    return e.second->custom && e.second->resource.group == group && e.second->resource.plural == plural;
+  });
   ++generation_;
 }
 

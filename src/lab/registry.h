@@ -12,7 +12,7 @@ namespace fairlead::lab {
 
 struct Column {
   std::string name, type, description;
-  std::string function;          // podStatus...; "" = the path
+  std::string function;  // podStatus...; "" = the path
   std::optional<value::JsonPath> path;
   int priority = 0;
 };
@@ -21,15 +21,17 @@ struct ResourceType {
   kube::Resource resource;
   std::string singular, list_kind;
   std::vector<std::string> short_names, categories;
-  Json schema;                   // structural, of the whole object
-  std::vector<Column> columns;   // after Name
+  Json schema;                  // structural, of the whole object
+  std::vector<Column> columns;  // after Name
   bool has_status = false;
   bool has_generation = false;
   bool needs_version_for_update = false;  // PUT without resourceVersion is refused
-  bool custom = false;           // from a CRD
+  bool custom = false;                    // from a CRD
   bool served = true;
 
-  std::string GroupResource() const { return resource.group.empty() ? resource.plural : resource.plural + "." + resource.group; }
+  std::string GroupResource() const {
+    return resource.group.empty() ? resource.plural : resource.plural + "." + resource.group;
+  }
 };
 using TypePtr = std::shared_ptr<const ResourceType>;
 

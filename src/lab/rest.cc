@@ -15,9 +15,11 @@ bool IsKind(const ResourceType& t, const char* kind) { return t.resource.kind ==
 
 bool ValidName(const ResourceType& t, const std::string& name) {
   if (name.empty() || name.size() > 253) return false;
-  if (t.resource.group == "rbac.authorization.k8s.io") return name.find_first_of("/%") == name.npos && name != "." && name != "..";
+  if (t.resource.group == "rbac.authorization.k8s.io")
+    return name.find_first_of("/%") == name.npos && name != "." && name != "..";
   for (char c : name)
-    if (!(islower(static_cast<unsigned char>(c)) || isdigit(static_cast<unsigned char>(c)) || c == '-' || c == '.')) return false;
+    if (!(islower(static_cast<unsigned char>(c)) || isdigit(static_cast<unsigned char>(c)) || c == '-' || c == '.'))
+      return false;
   return isalnum(static_cast<unsigned char>(name.front())) && isalnum(static_cast<unsigned char>(name.back()));
 }
 
@@ -47,14 +49,18 @@ void ConvertSecret(Json& o) {
 
 // Kind-specific rules beyond the schema.
 void ValidateKind(const ResourceType& t, const Json& o, const ObjectPtr& live, std::vector<FieldError>& errors) {
-  auto add = [&](const std::string& path, const char* reason, const std::string& message) { errors.push_back({path, reason, message}); };
+  auto add = [&](const std::string& path, const char* reason, const std::string& message) {
+    errors.push_back({path, reason, message});
+  };
   if (IsKind(t, "DaemonSet")) {
     auto selector = kube::Selector::FromJson(At(o, "spec", "selector"));
     const Json& labels = At(o, "spec", "template", "metadata", "labels");
     if (selector.ok() && !selector->Matches(labels))
-      add("spec.template.metadata.labels", "FieldValueInvalid", "Invalid value: " + value::Dump(labels) + ": `selector` does not match template `labels`");
+      add("spec.template.metadata.labels", "FieldValueInvalid",
+          "Invalid value: " + value::Dump(labels) + ": `selector` does not match template `labels`");
     if (live && At(*live, "spec", "selector") != At(o, "spec", "selector"))
-      add("spec.selector", "FieldValueInvalid", "Invalid value: " + value::Dump(At(o, "spec", "selector")) + ": field is immutable");
+      add("spec.selector", "FieldValueInvalid",
+          "Invalid value: " + value::Dump(At(o, "spec", "selector")) + ": field is immutable");
   }
   if (IsKind(t, "DaemonSet")) {
     auto zero = [](const Json& v) { return v == 0 || v == "0" || v == "0%" || v.is_null(); };
@@ -62,9 +68,12 @@ void ValidateKind(const ResourceType& t, const Json& o, const ObjectPtr& live, s
     if (Str(o, "spec", "updateStrategy", "type") == "RollingUpdate") {
       bool no_surge = zero(At(rolling, "maxSurge")), no_unavailable = zero(At(rolling, "maxUnavailable"));
       if (no_surge && no_unavailable)
-        add("spec.updateStrategy.rollingUpdate.maxUnavailable", "FieldValueInvalid", "Invalid value: 0: cannot be 0 when maxSurge is 0");
+        add("spec.updateStrategy.rollingUpdate.maxUnavailable", "FieldValueInvalid",
+            "Invalid value: 0: cannot be 0 when maxSurge is 0");
       if (!no_surge && !no_unavailable)
-        add("spec.updateStrategy.rollingUpdate.maxSurge", "FieldValueInvalid", "Invalid value: " + value::Dump(At(rolling, "maxSurge")) + ": may not be set when maxUnavailable is non-zero");
+        add("spec.updateStrategy.rollingUpdate.maxSurge", "FieldValueInvalid",
+            "Invalid value: " + value::Dump(At(rolling, "maxSurge")) +
+                ": may not be set when maxUnavailable is non-zero");
     }
   }
   if ((IsKind(t, "RoleBinding") || IsKind(t, "ClusterRoleBinding")) && live && At(*live, "roleRef") != At(o, "roleRef"))
@@ -72,13 +81,18 @@ void ValidateKind(const ResourceType& t, const Json& o, const ObjectPtr& live, s
   if (IsKind(t, "Pod") && live) {
     Json before = At(*live, "spec"), after = At(o, "spec");
     for (Json* spec : {&before, &after}) {
-      for (const char* k : {"nodeName", "activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds"}) spec->erase(k);
+      for (const char* k : {"nodeName", "activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds"})
+        spec->erase(k);
       for (const char* list : {"containers", "initContainers"})
         if (spec->contains(list))
           for (Json& c : (*spec)[list]) c.erase("image");
     }
     if (before != after)
-      add("spec", "FieldValueForbidden", "Forbidden: pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)");
+      add("spec", "FieldValueForbidden",
+          "Forbidden: pod updates may not change fields other than "
+          "`spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` "
+          "(only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if "
+          "it was previously negative)");
   }
   if (IsKind(t, "CustomResourceDefinition")) return;
 }
@@ -127,8 +141,11 @@ std::optional<Json> Rest::CheckNamespace(const ResourceType& t, const std::strin
   TypePtr namespaces = registry_.Of(kube::kNamespaces);
   if (!found) return NotFound(*namespaces, ns);
   if (kube::IsDeleting(*found)) {
-    Json status = Forbidden(t, name, "unable to create new content in namespace " + ns + " because it is being terminated");
-    status["details"]["causes"] = Json::array({{{"reason", "NamespaceTerminating"}, {"message", "namespace " + ns + " is being terminated"}, {"field", "metadata.namespace"}}});
+    Json status =
+        Forbidden(t, name, "unable to create new content in namespace " + ns + " because it is being terminated");
+    status["details"]["causes"] = Json::array({{{"reason", "NamespaceTerminating"},
+                                                {"message", "namespace " + ns + " is being terminated"},
+                                                {"field", "metadata.namespace"}}});
     return status;
   }
   return std::nullopt;
@@ -139,9 +156,16 @@ ApiResult Rest::Prepare(const ResourceType& t, const ObjectPtr& live, Json o, Wr
   std::string kind = Str(o, "kind"), api_version = Str(o, "apiVersion");
   if (kind.empty()) o["kind"] = kind = t.resource.kind;
   if (api_version.empty()) o["apiVersion"] = api_version = t.resource.ApiVersion();
-  if (kind != t.resource.kind) return std::unexpected(BadRequest("the object provided is unrecognized: kind \"" + kind + "\" is not " + t.resource.kind));
+  if (kind != t.resource.kind)
+    return std::unexpected(
+        BadRequest("the object provided is unrecognized: kind \"" + kind + "\" is not " + t.resource.kind));
   if (!ValidName(t, name))
-    return std::unexpected(Invalid(t, name, {{"metadata.name", "FieldValueInvalid", "Invalid value: \"" + name + "\": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character"}}));
+    return std::unexpected(
+        Invalid(t, name,
+                {{"metadata.name", "FieldValueInvalid",
+                  "Invalid value: \"" + name +
+                      "\": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or "
+                      "'.', and must start and end with an alphanumeric character"}}));
 
   std::vector<std::string> unknown;
   Prune(o, t.schema, &unknown);
@@ -149,7 +173,9 @@ ApiResult Rest::Prepare(const ResourceType& t, const ObjectPtr& live, Json o, Wr
     std::vector<std::string> texts;
     for (const std::string& u : unknown) texts.push_back("unknown field \"" + u + "\"");
     if (w.field_validation == "Strict")
-      return std::unexpected(BadRequest(t.resource.kind + " in version \"" + t.resource.version + "\" cannot be handled as a " + t.resource.kind + ": strict decoding error: " + Join(texts, ", ")));
+      return std::unexpected(BadRequest(t.resource.kind + " in version \"" + t.resource.version +
+                                        "\" cannot be handled as a " + t.resource.kind +
+                                        ": strict decoding error: " + Join(texts, ", ")));
     for (const std::string& text : texts) w.warnings.push_back(text);
   }
   if (!t.custom) DropNulls(o);
@@ -169,12 +195,16 @@ ApiResult Rest::Prepare(const ResourceType& t, const ObjectPtr& live, Json o, Wr
   } else {
     const Json& old_meta = At(*live, "metadata");
     if (std::string uid = Str(meta, "uid"); !uid.empty() && uid != kube::Uid(*live))
-      return std::unexpected(Conflict(t, name, "Precondition failed: UID in precondition: " + uid + ", UID in object meta: " + kube::Uid(*live)));
+      return std::unexpected(Conflict(
+          t, name, "Precondition failed: UID in precondition: " + uid + ", UID in object meta: " + kube::Uid(*live)));
     std::string version = Str(meta, "resourceVersion");
     if (!version.empty() && version != kube::ResourceVersion(*live)) return std::unexpected(Conflict(t, name));
-    for (const char* k : {"uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "generateName", "namespace"}) {
-      if (old_meta.contains(k)) meta[k] = old_meta[k];
-      else meta.erase(k);
+    for (const char* k : {"uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation",
+                          "generateName", "namespace"}) {
+      if (old_meta.contains(k))
+        meta[k] = old_meta[k];
+      else
+        meta.erase(k);
     }
     if (w.subresource == "status") {
       Json next = *live;
@@ -189,12 +219,15 @@ ApiResult Rest::Prepare(const ResourceType& t, const ObjectPtr& live, Json o, Wr
       next["spec"]["finalizers"] = At(o, "spec", "finalizers");
       o = next;
     } else if (t.has_status) {
-      if (live->contains("status")) o["status"] = (*live)["status"];
-      else o.erase("status");
+      if (live->contains("status"))
+        o["status"] = (*live)["status"];
+      else
+        o.erase("status");
     }
     ApplyDefaults(o, t.schema);
     if (IsKind(t, "Namespace") && w.subresource != "finalize") o["spec"] = At(*live, "spec");
-    if (t.has_generation && SpecOf(o, t.has_status) != SpecOf(*live, t.has_status)) o["metadata"]["generation"] = kube::Generation(*live) + 1;
+    if (t.has_generation && SpecOf(o, t.has_status) != SpecOf(*live, t.has_status))
+      o["metadata"]["generation"] = kube::Generation(*live) + 1;
   }
 
   std::vector<FieldError> errors;
@@ -211,7 +244,8 @@ ApiResult Rest::Prepare(const ResourceType& t, const ObjectPtr& live, Json o, Wr
   return o;
 }
 
-ApiResult Rest::Commit(const ResourceType& t, const std::string& key, const WriteOptions& w, const std::function<ApiResult(const ObjectPtr&)>& next) {
+ApiResult Rest::Commit(const ResourceType& t, const std::string& key, const WriteOptions& w,
+                       const std::function<ApiResult(const ObjectPtr&)>& next) {
   Json result;
   auto written = store_.Write(KindKey(t), key, [&](const ObjectPtr& live) -> std::expected<ObjectPtr, Json> {
     ApiResult prepared = next(live);
@@ -220,7 +254,8 @@ ApiResult Rest::Commit(const ResourceType& t, const std::string& key, const Writ
     if (w.dry_run) return live;
     if (live && WithoutBookkeeping(result) == WithoutBookkeeping(*live)) {
       // Only ownership may have moved; its time alone is no change.
-      bool same_owners = FieldsOf({{"m", At(result, "metadata", "managedFields")}}, {}) == FieldsOf({{"m", At(*live, "metadata", "managedFields")}}, {});
+      bool same_owners = FieldsOf({{"m", At(result, "metadata", "managedFields")}}, {}) ==
+                         FieldsOf({{"m", At(*live, "metadata", "managedFields")}}, {});
       Json a = At(result, "metadata", "managedFields"), b = At(*live, "metadata", "managedFields");
       for (Json* list : {&a, &b})
         for (Json& e : *list) e.erase("time");
@@ -242,12 +277,16 @@ ApiResult Rest::Create(const ResourceType& t, const std::string& ns, Json o, Wri
   if (!o.is_object()) return std::unexpected(BadRequest("the body is no object"));
   Json& meta = o["metadata"];
   if (!meta.is_object()) meta = Json::object();
-  if (Str(meta, "name").empty() && !Str(meta, "generateName").empty()) meta["name"] = Str(meta, "generateName") + RandomSuffix(5);
+  if (Str(meta, "name").empty() && !Str(meta, "generateName").empty())
+    meta["name"] = Str(meta, "generateName") + RandomSuffix(5);
   std::string name = Str(meta, "name");
-  if (name.empty()) return std::unexpected(Invalid(t, "", {{"metadata.name", "FieldValueRequired", "Required value: name or generateName is required"}}));
+  if (name.empty())
+    return std::unexpected(
+        Invalid(t, "", {{"metadata.name", "FieldValueRequired", "Required value: name or generateName is required"}}));
   if (t.resource.namespaced) {
     if (std::string given = Str(meta, "namespace"); !given.empty() && given != ns)
-      return std::unexpected(BadRequest("the namespace of the provided object does not match the namespace sent on the request"));
+      return std::unexpected(
+          BadRequest("the namespace of the provided object does not match the namespace sent on the request"));
     meta["namespace"] = ns;
   } else {
     meta.erase("namespace");
@@ -262,18 +301,25 @@ ApiResult Rest::Create(const ResourceType& t, const std::string& ns, Json o, Wri
 ApiResult Rest::Update(const ResourceType& t, const std::string& ns, const std::string& name, Json o, WriteOptions& w) {
   if (!o.is_object()) return std::unexpected(BadRequest("the body is no object"));
   if (std::string given = kube::Name(o); given != name)
-    return std::unexpected(BadRequest("the name of the object (" + given + ") does not match the name on the URL (" + name + ")"));
+    return std::unexpected(
+        BadRequest("the name of the object (" + given + ") does not match the name on the URL (" + name + ")"));
   return Commit(t, kube::Key(ns, name), w, [&](const ObjectPtr& live) -> ApiResult {
     if (!live) return std::unexpected(NotFound(t, name));
     if (t.needs_version_for_update && kube::ResourceVersion(o).empty())
-      return std::unexpected(Invalid(t, name, {{"metadata.resourceVersion", "FieldValueInvalid", "Invalid value: 0x0: must be specified for an update"}}));
+      return std::unexpected(Invalid(
+          t, name,
+          {{"metadata.resourceVersion", "FieldValueInvalid", "Invalid value: 0x0: must be specified for an update"}}));
     return Prepare(t, live, o, w, false);
   });
 }
 
-ApiResult Rest::Patch(const ResourceType& t, const std::string& ns, const std::string& name, kube::PatchType type, const Json& patch, WriteOptions& w) {
+ApiResult Rest::Patch(const ResourceType& t, const std::string& ns, const std::string& name, kube::PatchType type,
+                      const Json& patch, WriteOptions& w) {
   if (type == kube::PatchType::kStrategic && t.custom)
-    return std::unexpected(Failure(415, "UnsupportedMediaType", "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml"));
+    return std::unexpected(
+        Failure(415, "UnsupportedMediaType",
+                "the body of the request was in an unknown format - accepted media types include: "
+                "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml"));
   bool apply = type == kube::PatchType::kApply;
   if (apply && !store_.Get(KindKey(t), kube::Key(ns, name)))
     if (auto refused = CheckNamespace(t, ns, name)) return std::unexpected(*refused);
@@ -281,8 +327,11 @@ ApiResult Rest::Patch(const ResourceType& t, const std::string& ns, const std::s
     if (!live && !apply) return std::unexpected(NotFound(t, name));
     if (apply) {
       Json wanted = patch;
-      if (std::string given = kube::Name(wanted); given != name) return std::unexpected(BadRequest("metadata.name of the applied object (" + given + ") does not match the name on the URL (" + name + ")"));
-      if (!At(wanted, "metadata", "managedFields").is_null()) return std::unexpected(BadRequest("metadata.managedFields must be nil"));
+      if (std::string given = kube::Name(wanted); given != name)
+        return std::unexpected(BadRequest("metadata.name of the applied object (" + given +
+                                          ") does not match the name on the URL (" + name + ")"));
+      if (!At(wanted, "metadata", "managedFields").is_null())
+        return std::unexpected(BadRequest("metadata.managedFields must be nil"));
       if (t.resource.namespaced) wanted["metadata"]["namespace"] = ns;
       Applied applied = ApplyFields(live ? *live : Json(), wanted, w.manager, w.force, t.schema, Rfc3339(WallNow()));
       if (!applied.conflicts.empty()) {
@@ -290,9 +339,14 @@ ApiResult Rest::Patch(const ResourceType& t, const std::string& ns, const std::s
         Json causes = Json::array();
         for (const auto& c : applied.conflicts) {
           texts.push_back("conflict with \"" + c.manager + "\": " + c.field);
-          causes.push_back({{"reason", "FieldManagerConflict"}, {"message", "conflict with \"" + c.manager + "\""}, {"field", c.field}});
+          causes.push_back({{"reason", "FieldManagerConflict"},
+                            {"message", "conflict with \"" + c.manager + "\""},
+                            {"field", c.field}});
         }
-        return std::unexpected(Failure(409, "Conflict", "Apply failed with " + std::to_string(texts.size()) + (texts.size() == 1 ? " conflict: " : " conflicts: ") + Join(texts, "; "), {{"causes", causes}}));
+        return std::unexpected(Failure(409, "Conflict",
+                                       "Apply failed with " + std::to_string(texts.size()) +
+                                           (texts.size() == 1 ? " conflict: " : " conflicts: ") + Join(texts, "; "),
+                                       {{"causes", causes}}));
       }
       if (w.subresource == "status" && !live) return std::unexpected(NotFound(t, name));
       w.created = !live;
@@ -300,48 +354,59 @@ ApiResult Rest::Patch(const ResourceType& t, const std::string& ns, const std::s
     }
     Json next = *live;
     Status patched;
-    if (type == kube::PatchType::kMerge) value::MergePatch(next, patch);
-    else if (type == kube::PatchType::kJson) patched = value::JsonPatch(next, patch);
-    else patched = StrategicMerge(next, patch, t.schema);
+    if (type == kube::PatchType::kMerge)
+      value::MergePatch(next, patch);
+    else if (type == kube::PatchType::kJson)
+      patched = value::JsonPatch(next, patch);
+    else
+      patched = StrategicMerge(next, patch, t.schema);
     if (!patched.ok()) return std::unexpected(Failure(422, "Invalid", patched.error().message));
     return Prepare(t, live, std::move(next), w, false);
   });
 }
 
-ApiResult Rest::Delete(const ResourceType& t, const std::string& ns, const std::string& name, const kube::DeleteOptions& o) {
+ApiResult Rest::Delete(const ResourceType& t, const std::string& ns, const std::string& name,
+                       const kube::DeleteOptions& o) {
   Json status = Success();
-  auto written = store_.Write(KindKey(t), kube::Key(ns, name), [&](const ObjectPtr& live) -> std::expected<ObjectPtr, Json> {
-    if (!live) return std::unexpected(NotFound(t, name));
-    if (!o.uid.empty() && o.uid != kube::Uid(*live))
-      return std::unexpected(Conflict(t, name, "Precondition failed: UID in precondition: " + o.uid + ", UID in object meta: " + kube::Uid(*live)));
-    if (!o.resource_version.empty() && o.resource_version != kube::ResourceVersion(*live))
-      return std::unexpected(Conflict(t, name, "Precondition failed: ResourceVersion in precondition: " + o.resource_version + ", ResourceVersion in object meta: " + kube::ResourceVersion(*live)));
-    Json next = *live;
-    Json& meta = next["metadata"];
-    int64_t grace = 0;
-    if (IsKind(t, "Pod")) {
-      grace = o.grace_seconds >= 0 ? o.grace_seconds : value::Int(next, "spec", "terminationGracePeriodSeconds");
-      std::string phase = Str(next, "status", "phase");
-      if (Str(next, "spec", "nodeName").empty() || phase == "Failed" || phase == "Succeeded") grace = 0;
-    }
-    if (o.propagation == "Foreground" && !kube::HasFinalizer(next, "foregroundDeletion")) meta["finalizers"].push_back("foregroundDeletion");
-    if (o.propagation == "Orphan" && !kube::HasFinalizer(next, "orphan")) meta["finalizers"].push_back("orphan");
-    bool deleting = kube::IsDeleting(next);
-    if (!deleting || grace < value::Int(meta, "deletionGracePeriodSeconds")) {
-      if (!deleting && t.has_generation) meta["generation"] = kube::Generation(next) + 1;
-      meta["deletionTimestamp"] = Rfc3339(WallNow() + std::chrono::seconds(grace));
-      meta["deletionGracePeriodSeconds"] = grace;
-      if (IsKind(t, "Namespace")) next["status"]["phase"] = "Terminating";
-    }
-    if (Removable(t, next)) {
-      status["details"] = {{"name", name}, {"kind", t.resource.plural}, {"uid", kube::Uid(next)}};
-      if (!t.resource.group.empty()) status["details"]["group"] = t.resource.group;
-      return ObjectPtr();
-    }
-    status = next;
-    if (next == *live) return live;
-    return std::make_shared<const Json>(next);
-  });
+  auto written =
+      store_.Write(KindKey(t), kube::Key(ns, name), [&](const ObjectPtr& live) -> std::expected<ObjectPtr, Json> {
+        if (!live) return std::unexpected(NotFound(t, name));
+        if (!o.uid.empty() && o.uid != kube::Uid(*live))
+          return std::unexpected(Conflict(
+              t, name,
+              "Precondition failed: UID in precondition: " + o.uid + ", UID in object meta: " + kube::Uid(*live)));
+        if (!o.resource_version.empty() && o.resource_version != kube::ResourceVersion(*live))
+          return std::unexpected(
+              Conflict(t, name,
+                       "Precondition failed: ResourceVersion in precondition: " + o.resource_version +
+                           ", ResourceVersion in object meta: " + kube::ResourceVersion(*live)));
+        Json next = *live;
+        Json& meta = next["metadata"];
+        int64_t grace = 0;
+        if (IsKind(t, "Pod")) {
+          grace = o.grace_seconds >= 0 ? o.grace_seconds : value::Int(next, "spec", "terminationGracePeriodSeconds");
+          std::string phase = Str(next, "status", "phase");
+          if (Str(next, "spec", "nodeName").empty() || phase == "Failed" || phase == "Succeeded") grace = 0;
+        }
+        if (o.propagation == "Foreground" && !kube::HasFinalizer(next, "foregroundDeletion"))
+          meta["finalizers"].push_back("foregroundDeletion");
+        if (o.propagation == "Orphan" && !kube::HasFinalizer(next, "orphan")) meta["finalizers"].push_back("orphan");
+        bool deleting = kube::IsDeleting(next);
+        if (!deleting || grace < value::Int(meta, "deletionGracePeriodSeconds")) {
+          if (!deleting && t.has_generation) meta["generation"] = kube::Generation(next) + 1;
+          meta["deletionTimestamp"] = Rfc3339(WallNow() + std::chrono::seconds(grace));
+          meta["deletionGracePeriodSeconds"] = grace;
+          if (IsKind(t, "Namespace")) next["status"]["phase"] = "Terminating";
+        }
+        if (Removable(t, next)) {
+          status["details"] = {{"name", name}, {"kind", t.resource.plural}, {"uid", kube::Uid(next)}};
+          if (!t.resource.group.empty()) status["details"]["group"] = t.resource.group;
+          return ObjectPtr();
+        }
+        status = next;
+        if (next == *live) return live;
+        return std::make_shared<const Json>(next);
+      });
   if (!written) return std::unexpected(written.error());
   if (Str(status, "kind") == "Status" && IsKind(t, "CustomResourceDefinition"))
     registry_.RemoveCustom(Str(**written, "spec", "group"), Str(**written, "spec", "names", "plural"));
@@ -353,17 +418,27 @@ void Rest::AfterWrite(const ResourceType& t, const Json& o) {
   Status added = registry_.AddCustom(o);
   std::string now = Rfc3339(WallNow());
   auto condition = [&](const char* type, bool yes, const char* reason, const std::string& message) {
-    return Json{{"type", type}, {"status", yes ? "True" : "False"}, {"reason", reason}, {"message", message}, {"lastTransitionTime", now}};
+    return Json{{"type", type},
+                {"status", yes ? "True" : "False"},
+                {"reason", reason},
+                {"message", message},
+                {"lastTransitionTime", now}};
   };
-  Json status = {{"acceptedNames", At(o, "spec", "names")}, {"storedVersions", Json::array()},
-                 {"conditions", Json::array({condition("NamesAccepted", true, "NoConflicts", "no conflicts found"),
-                                             condition("Established", added.ok(), added.ok() ? "InitialNamesAccepted" : "Invalid", added.ok() ? "the initial names have been accepted" : added.error().message)})}};
+  Json status = {
+      {"acceptedNames", At(o, "spec", "names")},
+      {"storedVersions", Json::array()},
+      {"conditions",
+       Json::array({condition("NamesAccepted", true, "NoConflicts", "no conflicts found"),
+                    condition("Established", added.ok(), added.ok() ? "InitialNamesAccepted" : "Invalid",
+                              added.ok() ? "the initial names have been accepted" : added.error().message)})}};
   for (const Json& v : At(o, "spec", "versions"))
     if (value::Bool(v, "storage")) status["storedVersions"].push_back(Str(v, "name"));
   (void)store_.Write(KindKey(t), kube::Name(o), [&](const ObjectPtr& live) -> std::expected<ObjectPtr, Json> {
     if (!live) return live;
     Json next = *live;
-    if (At(next, "status", "acceptedNames") == status["acceptedNames"] && At(next, "status", "conditions", 1, "status") == status["conditions"][1]["status"]) return live;
+    if (At(next, "status", "acceptedNames") == status["acceptedNames"] &&
+        At(next, "status", "conditions", 1, "status") == status["conditions"][1]["status"])
+      return live;
     next["status"] = status;
     return std::make_shared<const Json>(next);
   });

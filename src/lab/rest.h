@@ -9,11 +9,11 @@ namespace fairlead::lab {
 
 struct WriteOptions {
   std::string manager = "unknown";
-  std::string subresource;               // "" or "status" (or "finalize" for namespaces)
+  std::string subresource;  // "" or "status" (or "finalize" for namespaces)
   bool dry_run = false;
-  std::string field_validation = "Warn"; // Strict, Warn, Ignore
-  bool force = false;                    // apply
-  bool created = false;                  // set when an apply created the object
+  std::string field_validation = "Warn";  // Strict, Warn, Ignore
+  bool force = false;                     // apply
+  bool created = false;                   // set when an apply created the object
   std::vector<std::string> warnings;
 };
 
@@ -25,7 +25,8 @@ class Rest {
   ApiResult Get(const ResourceType& t, const std::string& ns, const std::string& name) const;
   ApiResult Create(const ResourceType& t, const std::string& ns, Json object, WriteOptions& o);
   ApiResult Update(const ResourceType& t, const std::string& ns, const std::string& name, Json object, WriteOptions& o);
-  ApiResult Patch(const ResourceType& t, const std::string& ns, const std::string& name, kube::PatchType type, const Json& patch, WriteOptions& o);
+  ApiResult Patch(const ResourceType& t, const std::string& ns, const std::string& name, kube::PatchType type,
+                  const Json& patch, WriteOptions& o);
   ApiResult Delete(const ResourceType& t, const std::string& ns, const std::string& name, const kube::DeleteOptions& o);
 
   Registry& registry() { return registry_; }
@@ -35,7 +36,8 @@ class Rest {
  private:
   // Turns what a client sent into what is stored, or says why not.
   ApiResult Prepare(const ResourceType& t, const ObjectPtr& live, Json object, WriteOptions& o, bool applied) const;
-  ApiResult Commit(const ResourceType& t, const std::string& key, const WriteOptions& o, const std::function<ApiResult(const ObjectPtr&)>& next);
+  ApiResult Commit(const ResourceType& t, const std::string& key, const WriteOptions& o,
+                   const std::function<ApiResult(const ObjectPtr&)>& next);
   std::optional<Json> CheckNamespace(const ResourceType& t, const std::string& ns, const std::string& name) const;
   void AfterWrite(const ResourceType& t, const Json& object);
 

@@ -14,7 +14,9 @@ Json Details(const ResourceType& t, const std::string& name) {
 }  // namespace
 
 Json Failure(int code, const std::string& reason, const std::string& message, const Json& details) {
-  Json s = {{"kind", "Status"}, {"apiVersion", "v1"}, {"metadata", Json::object()}, {"status", "Failure"}, {"message", message}, {"reason", reason}, {"code", code}};
+  Json s = {{"kind", "Status"},    {"apiVersion", "v1"}, {"metadata", Json::object()},
+            {"status", "Failure"}, {"message", message}, {"reason", reason},
+            {"code", code}};
   if (!details.is_null()) s["details"] = details;
   return s;
 }
@@ -28,8 +30,12 @@ Json AlreadyExists(const ResourceType& t, const std::string& name) {
 }
 
 Json Conflict(const ResourceType& t, const std::string& name, const std::string& why) {
-  return Failure(409, "Conflict", "Operation cannot be fulfilled on " + t.GroupResource() + " \"" + name + "\": " +
-                 (why.empty() ? "the object has been modified; please apply your changes to the latest version and try again" : why), Details(t, name));
+  return Failure(
+      409, "Conflict",
+      "Operation cannot be fulfilled on " + t.GroupResource() + " \"" + name + "\": " +
+          (why.empty() ? "the object has been modified; please apply your changes to the latest version and try again"
+                       : why),
+      Details(t, name));
 }
 
 Json Invalid(const ResourceType& t, const std::string& name, const std::vector<FieldError>& errors) {
@@ -52,6 +58,8 @@ Json Forbidden(const ResourceType& t, const std::string& name, const std::string
   return Failure(403, "Forbidden", t.GroupResource() + " \"" + name + "\" is forbidden: " + why, Details(t, name));
 }
 
-Json Success() { return {{"kind", "Status"}, {"apiVersion", "v1"}, {"metadata", Json::object()}, {"status", "Success"}}; }
+Json Success() {
+  return {{"kind", "Status"}, {"apiVersion", "v1"}, {"metadata", Json::object()}, {"status", "Success"}};
+}
 
 }  // namespace fairlead::lab

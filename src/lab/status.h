@@ -1,4 +1,5 @@
-// metav1.Status objects: the answers of an API server that are errors. Texts are those of k8s.io/apimachinery api/errors.
+// metav1.Status objects: the answers of an API server that are errors. Texts are those of k8s.io/apimachinery
+// api/errors.
 #pragma once
 #include "lab/registry.h"
 #include "lab/schema.h"

@@ -19,8 +19,10 @@ std::expected<ObjectPtr, Json> Store::Write(const std::string& kind, const std::
   object["metadata"]["resourceVersion"] = std::to_string(version_);
   auto stored = std::make_shared<const Json>(std::move(object));
   const char* type = !*next ? "DELETED" : before ? "MODIFIED" : "ADDED";
-  if (*next) table.objects[key] = stored;
-  else table.objects.erase(key);
+  if (*next)
+    table.objects[key] = stored;
+  else
+    table.objects.erase(key);
   table.history.push_back({version_, type, stored, before});
   if (table.history.size() > kHistory) {
     table.forgotten = table.history.front().version;
@@ -60,8 +62,12 @@ Result<std::vector<Change>> Store::ChangesAfter(const std::string& kind, uint64_
   std::unique_lock lock(mutex_);
   const Table& t = tables_[kind];
   uint64_t wakes = wakes_;
-  changed_.wait_for(lock, timeout, [&] { return wakes_ != wakes || t.forgotten > from || (!t.history.empty() && t.history.back().version > from); });
-  if (t.forgotten > from) return MakeError(Code::kGone, "too old resource version: " + std::to_string(from) + " (" + std::to_string(version_) + ")");
+  changed_.wait_for(lock, timeout, [&] {
+    return wakes_ != wakes || t.forgotten > from || (!t.history.empty() && t.history.back().version > from);
+  });
+  if (t.forgotten > from)
+    return MakeError(Code::kGone,
+                     "too old resource version: " + std::to_string(from) + " (" + std::to_string(version_) + ")");
   std::vector<Change> out;
   for (auto it = t.history.rbegin(); it != t.history.rend() && it->version > from; ++it) out.push_back(*it);
   std::reverse(out.begin(), out.end());

@@ -1,7 +1,8 @@
 // Objects in memory with one resource version counter and a history of changes for watches.
 //
-// Guarantees: writes are serialized; every change gets a version of its own; history keeps the last 4096 changes of each
-// resource, and a watch from before them is told so (kGone). Threading: every member may be called from any thread.
+// Guarantees: writes are serialized; every change gets a version of its own; history keeps the last 4096 changes of
+// each resource, and a watch from before them is told so (kGone). Threading: every member may be called from any
+// thread.
 #pragma once
 #include "kube/informer.h"
 #include "util/clock.h"
@@ -12,8 +13,8 @@ using kube::ObjectPtr;
 
 struct Change {
   uint64_t version = 0;
-  std::string type;         // ADDED, MODIFIED, DELETED
-  ObjectPtr object, before; // before: null when added
+  std::string type;          // ADDED, MODIFIED, DELETED
+  ObjectPtr object, before;  // before: null when added
 };
 
 class Store {

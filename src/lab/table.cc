@@ -44,11 +44,13 @@ std::string PodStatus(const Json& pod) {
     const Json& statuses = At(pod, "status", "containerStatuses");
     for (size_t i = ListSize(statuses); i-- > 0;) {
       const Json& state = At(statuses[i], "state");
-      if (std::string w = Str(state, "waiting", "reason"); !w.empty()) reason = w;
+      if (std::string w = Str(state, "waiting", "reason"); !w.empty())
+        reason = w;
       else if (state.contains("terminated")) {
         std::string r = Str(state, "terminated", "reason");
         reason = r.empty() ? "ExitCode:" + std::to_string(Int(state, "terminated", "exitCode")) : r;
-      } else if (value::Bool(statuses[i], "ready") && state.contains("running")) running = true;
+      } else if (value::Bool(statuses[i], "ready") && state.contains("running"))
+        running = true;
     }
     if (reason == "Completed" && running) reason = kube::IsPodReady(pod) ? "Running" : "NotReady";
   }
@@ -122,22 +124,39 @@ Json Cell(const Column& c, const Json& o) {
   if (c.type == "date") return Age(value::AsString(v));
   if (c.type == "integer") return v.is_number() ? v : Json(0);
   if (c.type == "string" && !v.is_null() && !v.is_string()) return value::Dump(v);
-  if (v.is_null() && c.priority > 0) return "<none>";  // what the built-in printers show; CRDs have no such columns here
+  if (v.is_null() && c.priority > 0)
+    return "<none>";  // what the built-in printers show; CRDs have no such columns here
   return v;
 }
 
 }  // namespace
 
 Json ToTable(const ResourceType& t, const std::vector<const Json*>& objects, const std::string& include, bool headers) {
-  Json table = {{"kind", "Table"}, {"apiVersion", "meta.k8s.io/v1"}, {"metadata", Json::object()}, {"columnDefinitions", Json::array()}, {"rows", Json::array()}};
+  Json table = {{"kind", "Table"},
+                {"apiVersion", "meta.k8s.io/v1"},
+                {"metadata", Json::object()},
+                {"columnDefinitions", Json::array()},
+                {"rows", Json::array()}};
   if (headers) {
     bool events = t.resource.plural == "events" && !t.custom;
     if (!events)
-      table["columnDefinitions"].push_back({{"name", "Name"}, {"type", "string"}, {"format", "name"}, {"priority", 0},
+      table["columnDefinitions"].push_back({{"name", "Name"},
+                                            {"type", "string"},
+                                            {"format", "name"},
+                                            {"priority", 0},
                                             {"description", "Name must be unique within a namespace."}});
     for (const Column& c : t.columns)
-      table["columnDefinitions"].push_back({{"name", c.name}, {"type", c.type == "age" ? "string" : c.type}, {"format", ""}, {"description", c.description}, {"priority", c.priority}});
-    if (events) table["columnDefinitions"].push_back({{"name", "Name"}, {"type", "string"}, {"format", "name"}, {"priority", 1}, {"description", "Name of the event."}});
+      table["columnDefinitions"].push_back({{"name", c.name},
+                                            {"type", c.type == "age" ? "string" : c.type},
+                                            {"format", ""},
+                                            {"description", c.description},
+                                            {"priority", c.priority}});
+    if (events)
+      table["columnDefinitions"].push_back({{"name", "Name"},
+                                            {"type", "string"},
+                                            {"format", "name"},
+                                            {"priority", 1},
+                                            {"description", "Name of the event."}});
   }
   for (const Json* o : objects) {
     Json cells = Json::array();
@@ -146,8 +165,11 @@ Json ToTable(const ResourceType& t, const std::vector<const Json*>& objects, con
     for (const Column& c : t.columns) cells.push_back(Cell(c, *o));
     if (events) cells.push_back(kube::Name(*o));
     Json row = {{"cells", cells}};
-    if (include == "Object") row["object"] = *o;
-    else if (include != "None") row["object"] = {{"kind", "PartialObjectMetadata"}, {"apiVersion", "meta.k8s.io/v1"}, {"metadata", At(*o, "metadata")}};
+    if (include == "Object")
+      row["object"] = *o;
+    else if (include != "None")
+      row["object"] = {
+          {"kind", "PartialObjectMetadata"}, {"apiVersion", "meta.k8s.io/v1"}, {"metadata", At(*o, "metadata")}};
     table["rows"].push_back(std::move(row));
   }
   return table;

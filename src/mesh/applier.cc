@@ -42,7 +42,8 @@ bool Covers(const Json& live, const Json& wanted) {
   return SameScalar(live, wanted);
 }
 
-Result<Applied> Applier::Apply(const std::vector<Json>& objects, const Json& owner, const std::string& release, const std::string& release_ns) {
+Result<Applied> Applier::Apply(const std::vector<Json>& objects, const Json& owner, const std::string& release,
+                               const std::string& release_ns) {
   Applied out;
   for (Json object : objects) {
     FL_ASSIGN(kube::Resource resource, mapper_.Find(Str(object, "apiVersion"), Str(object, "kind")));
@@ -62,13 +63,17 @@ Result<Applied> Applier::Apply(const std::vector<Json>& objects, const Json& own
     if (live.ok()) {
       std::string controller = Str(kube::ControllerOf(*live), "uid");
       if (!controller.empty() && controller != kube::Uid(owner))
-        return MakeError(Code::kConflict, Describe(object) + " exists and is controlled by " + Str(kube::ControllerOf(*live), "kind") + "/" + Str(kube::ControllerOf(*live), "name") + "; delete it or remove its owner reference");
+        return MakeError(Code::kConflict, Describe(object) + " exists and is controlled by " +
+                                              Str(kube::ControllerOf(*live), "kind") + "/" +
+                                              Str(kube::ControllerOf(*live), "name") +
+                                              "; delete it or remove its owner reference");
     }
     Json now;
     if (live.ok() && Covers(*live, object)) {
       now = std::move(*live);
     } else {
-      auto written = api_.Patch(resource, ns, name, kube::PatchType::kApply, object, {.subresource = "", .field_manager = kFieldManager, .force = true});
+      auto written = api_.Patch(resource, ns, name, kube::PatchType::kApply, object,
+                                {.subresource = "", .field_manager = kFieldManager, .force = true});
       if (!written.ok()) return written.error().Wrap("applying " + Describe(object));
       ++out.written;
       Log(Level::kInfo, live.ok() ? "object updated" : "object created", {{"object", Describe(object)}});
@@ -96,7 +101,8 @@ Status Applier::Prune(const Json& inventory, const Json& keep, const std::string
     if (!live.ok() && live.error().code == Code::kNotFound) continue;
     if (!live.ok()) return live.error();
     if (Str(kube::ControllerOf(*live), "uid") != owner_uid) continue;
-    Status s = api_.Delete(*resource, Str(entry, "namespace"), Str(entry, "name"), {.uid = kube::Uid(*live), .resource_version = "", .propagation = "Background"});
+    Status s = api_.Delete(*resource, Str(entry, "namespace"), Str(entry, "name"),
+                           {.uid = kube::Uid(*live), .resource_version = "", .propagation = "Background"});
     if (!s.ok() && s.error().code != Code::kNotFound) return s.error().Wrap("deleting " + Describe(*live));
     Log(Level::kInfo, "object deleted", {{"object", Describe(*live)}});
   }

@@ -1,7 +1,8 @@
 // Brings a set of rendered objects to the cluster: writes what differs, removes what is no longer rendered.
 //
-// Guarantees: an object that already is as rendered is not written (an unchanged pass sends no write). Objects that belong to
-// somebody else are refused, not taken. Identity labels and annotations are those of Helm and of the sail-operator.
+// Guarantees: an object that already is as rendered is not written (an unchanged pass sends no write). Objects that
+// belong to somebody else are refused, not taken. Identity labels and annotations are those of Helm and of the
+// sail-operator.
 #pragma once
 #include "kube/mapper.h"
 
@@ -10,7 +11,7 @@ namespace fairlead::mesh {
 inline constexpr const char* kFieldManager = "fairlead-operator";
 
 struct Applied {
-  Json inventory = Json::array();   // [{apiVersion, kind, namespace, name}] in the order applied
+  Json inventory = Json::array();       // [{apiVersion, kind, namespace, name}] in the order applied
   std::map<std::string, Json> objects;  // "Kind/namespace/name" -> as the server has it now
   int written = 0;
 };
@@ -19,7 +20,8 @@ class Applier {
  public:
   Applier(kube::Api& api, kube::ResourceMapper& mapper) : api_(api), mapper_(mapper) {}
   // `owner` becomes the controller of each object. The first error ends the pass; what was written stays.
-  Result<Applied> Apply(const std::vector<Json>& objects, const Json& owner, const std::string& release, const std::string& release_ns);
+  Result<Applied> Apply(const std::vector<Json>& objects, const Json& owner, const std::string& release,
+                        const std::string& release_ns);
   // Deletes what the inventory lists and `keep` does not, newest first. Objects that the owner does not control stay.
   Status Prune(const Json& inventory, const Json& keep, const std::string& owner_uid);
 
@@ -28,8 +30,8 @@ class Applier {
   kube::ResourceMapper& mapper_;
 };
 
-// True when every member of `wanted` is in `live` with the same value; lists match item by item. Defaults that a server adds
-// do not matter.
+// True when every member of `wanted` is in `live` with the same value; lists match item by item. Defaults that a server
+// adds do not matter.
 bool Covers(const Json& live, const Json& wanted);
 
 }  // namespace fairlead::mesh

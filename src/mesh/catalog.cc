@@ -12,19 +12,22 @@ Result<Catalog> Catalog::Parse(const std::string& yaml, const std::string& what)
   FL_ASSIGN(Json doc, value::ParseYaml(yaml, what));
   Catalog c;
   std::string hub = Str(doc, "hub");
-  if (hub.empty() || !At(doc, "lines").is_array()) return MakeError(Code::kInvalid, what + ": hub and lines are required");
+  if (hub.empty() || !At(doc, "lines").is_array())
+    return MakeError(Code::kInvalid, what + ": hub and lines are required");
   for (const Json& line : At(doc, "lines")) {
     std::string minor = Str(line, "minor"), latest;
     bool eol = value::Bool(line, "endOfLife");
     for (const Json& v : At(line, "versions")) {
-      if (!v.is_string()) return MakeError(Code::kInvalid, what + ": line " + minor + ": versions are text such as 1.28.6");
+      if (!v.is_string())
+        return MakeError(Code::kInvalid, what + ": line " + minor + ": versions are text such as 1.28.6");
       std::string number = v.get<std::string>(), name = "v" + number;
       c.versions_[name] = {name, number, hub + "/install-cni:" + number, hub};
       c.end_of_life_[name] = eol;
       c.names_.push_back(name);
       latest = name;
     }
-    if (minor.empty() || latest.empty()) return MakeError(Code::kInvalid, what + ": a line has no minor or no versions");
+    if (minor.empty() || latest.empty())
+      return MakeError(Code::kInvalid, what + ": a line has no minor or no versions");
     c.aliases_["v" + minor + "-latest"] = latest;
     if (!eol) c.supported_latest_.push_back(latest);
   }
@@ -47,9 +50,13 @@ Result<Version> Catalog::Resolve(const std::string& given) const {
   std::string name = ResolveName(given);
   auto it = versions_.find(name);
   if (it == versions_.end())
-    return MakeError(Code::kNotFound, "spec.version: version \"" + given + "\" not found; the newest of each supported line are " + Join(supported_latest_, ", "));
+    return MakeError(Code::kNotFound, "spec.version: version \"" + given +
+                                          "\" not found; the newest of each supported line are " +
+                                          Join(supported_latest_, ", "));
   if (end_of_life_.at(name))
-    return MakeError(Code::kUnsupported, "spec.version: version \"" + given + "\" is end-of-life and cannot be installed; use a supported version (" + Join(supported_latest_, ", ") + ")");
+    return MakeError(Code::kUnsupported, "spec.version: version \"" + given +
+                                             "\" is end-of-life and cannot be installed; use a supported version (" +
+                                             Join(supported_latest_, ", ") + ")");
   return it->second;
 }
 

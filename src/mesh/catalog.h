@@ -9,9 +9,9 @@
 namespace fairlead::mesh {
 
 struct Version {
-  std::string name;        // v1.28.6
-  std::string number;      // 1.28.6
-  std::string cni_image;   // hub/install-cni:1.28.6
+  std::string name;       // v1.28.6
+  std::string number;     // 1.28.6
+  std::string cni_image;  // hub/install-cni:1.28.6
   std::string hub;
 };
 

@@ -26,21 +26,36 @@ Json ToJson(const std::vector<ControlPlane>& planes) {
 
 Json ToJson(const Rollout& r) {
   Json failing = Json::array();
-  for (const FailingNode& f : r.failing) failing.push_back({{"node", f.node}, {"pod", f.pod}, {"reason", f.reason}, {"message", f.message}});
+  for (const FailingNode& f : r.failing)
+    failing.push_back({{"node", f.node}, {"pod", f.pod}, {"reason", f.reason}, {"message", f.message}});
   return {{"desired", r.desired}, {"updated", r.updated}, {"ready", r.ready_nodes}, {"failing", failing}};
 }
 
 }  // namespace
 
-IstioCniController::IstioCniController(kube::Api& api, kube::ResourceMapper& mapper, IstioCniConfig config, controller::Metrics& metrics)
-    : api_(api), mapper_(mapper), config_(std::move(config)), metrics_(metrics), applier_(api, mapper), events_(api, "fairlead-operator"),
-      cnis_(api, kube::kIstioCnis), istios_(api, kube::kIstios), revisions_(api, kube::kIstioRevisions), namespaces_(api, kube::kNamespaces),
-      daemonsets_(api, kube::kDaemonSets, "", {.label_selector = kOwnedLabel, .field_selector = "", .resource_version = ""}),
-      pods_(api, kube::kPods, "", {.label_selector = "k8s-app=istio-cni-node", .field_selector = "", .resource_version = ""}),
-      configmaps_(api, kube::kConfigMaps, "", {.label_selector = kOwnedLabel, .field_selector = "", .resource_version = ""}),
-      accounts_(api, kube::kServiceAccounts, "", {.label_selector = kOwnedLabel, .field_selector = "", .resource_version = ""}),
+IstioCniController::IstioCniController(kube::Api& api, kube::ResourceMapper& mapper, IstioCniConfig config,
+                                       controller::Metrics& metrics)
+    : api_(api),
+      mapper_(mapper),
+      config_(std::move(config)),
+      metrics_(metrics),
+      applier_(api, mapper),
+      events_(api, "fairlead-operator"),
+      cnis_(api, kube::kIstioCnis),
+      istios_(api, kube::kIstios),
+      revisions_(api, kube::kIstioRevisions),
+      namespaces_(api, kube::kNamespaces),
+      daemonsets_(api, kube::kDaemonSets, "",
+                  {.label_selector = kOwnedLabel, .field_selector = "", .resource_version = ""}),
+      pods_(api, kube::kPods, "",
+            {.label_selector = "k8s-app=istio-cni-node", .field_selector = "", .resource_version = ""}),
+      configmaps_(api, kube::kConfigMaps, "",
+                  {.label_selector = kOwnedLabel, .field_selector = "", .resource_version = ""}),
+      accounts_(api, kube::kServiceAccounts, "",
+                {.label_selector = kOwnedLabel, .field_selector = "", .resource_version = ""}),
       informers_{&cnis_, &istios_, &revisions_, &namespaces_, &daemonsets_, &pods_, &configmaps_, &accounts_},
-      controller_("istiocni", [this](const std::string& key) { return Reconcile(key); }, metrics) {
+      controller_(
+          "istiocni", [this](const std::string& key) { return Reconcile(key); }, metrics) {
   // Everything that matters to the one IstioCNI there is; a pass that finds nothing to do writes nothing.
   for (kube::Informer* i : informers_)
     i->AddHandler([this](const kube::ObjectPtr&, const kube::ObjectPtr&) { controller_.Enqueue("default"); });
@@ -49,7 +64,8 @@ IstioCniController::IstioCniController(kube::Api& api, kube::ResourceMapper& map
 void IstioCniController::Start() {
   for (kube::Informer* i : informers_) i->Start();
   for (kube::Informer* i : informers_)
-    while (!i->WaitForSync(std::chrono::seconds(10))) Log(Level::kWarn, "waiting for the cache", {{"resource", i->resource().plural}});
+    while (!i->WaitForSync(std::chrono::seconds(10)))
+      Log(Level::kWarn, "waiting for the cache", {{"resource", i->resource().plural}});
   controller_.Start();
   controller_.Enqueue("default");
 }
@@ -69,17 +85,23 @@ std::vector<ControlPlane> IstioCniController::ControlPlanes() const {
   }
   // An Istio whose revision does not exist yet counts with the version that it wants.
   for (const auto& i : istios_.List())
-    if (!kube::IsDeleting(*i) && !owners.contains(kube::Uid(*i))) out.push_back({"Istio", kube::Name(*i), config_.catalog.ResolveName(Str(*i, "spec", "version")), true, ""});
+    if (!kube::IsDeleting(*i) && !owners.contains(kube::Uid(*i)))
+      out.push_back({"Istio", kube::Name(*i), config_.catalog.ResolveName(Str(*i, "spec", "version")), true, ""});
   return out;
 }
 
-std::optional<IstioCniController::Problem> IstioCniController::Validate(const Json& cni, const Result<Version>& version, const std::vector<ControlPlane>& planes) {
+std::optional<IstioCniController::Problem> IstioCniController::Validate(const Json& cni, const Result<Version>& version,
+                                                                        const std::vector<ControlPlane>& planes) {
   std::string ns = Str(cni, "spec", "namespace");
-  auto problem = [](const std::string& message) { return Problem{"ReconcileError", "error reconciling resource: " + message, false}; };
+  auto problem = [](const std::string& message) {
+    return Problem{"ReconcileError", "error reconciling resource: " + message, false};
+  };
   if (kube::Name(cni) != "default") return problem("validation error: metadata.name must be 'default'");
   if (ns.empty()) return problem("validation error: namespace not set");
   auto found = namespaces_.Get(ns);
-  if (!found) return problem("validation error: namespace \"" + ns + "\" doesn't exist; create it: kubectl create namespace " + ns);
+  if (!found)
+    return problem("validation error: namespace \"" + ns + "\" doesn't exist; create it: kubectl create namespace " +
+                   ns);
   if (kube::IsDeleting(*found)) return problem("validation error: namespace \"" + ns + "\" is being deleted");
   if (!version.ok()) return problem(version.error().message);
   if (std::string skew = SkewMessage(planes); !skew.empty()) return Problem{"VersionSkew", skew, false};
@@ -116,7 +138,9 @@ void IstioCniController::Report(const Json& cni, const Json& before, const Json&
       return value::Null();
     };
     const Json &old = find(before), &now = find(after);
-    bool changed = Str(old, "status") != Str(now, "status") || Str(old, "reason") != Str(now, "reason") || (Str(now, "status") == "False" && Str(now, "reason") != "Updating" && Str(old, "message") != Str(now, "message"));
+    bool changed = Str(old, "status") != Str(now, "status") || Str(old, "reason") != Str(now, "reason") ||
+                   (Str(now, "status") == "False" && Str(now, "reason") != "Updating" &&
+                    Str(old, "message") != Str(now, "message"));
     if (!changed || now.is_null()) continue;
     bool bad = Str(now, "status") == "False" && Str(now, "reason") != "Updating";
     std::string message = Str(now, "message");
@@ -127,7 +151,9 @@ void IstioCniController::Report(const Json& cni, const Json& before, const Json&
   for (const Json& f : At(before, "rollout", "failing")) known.insert(Str(f, "pod") + Str(f, "reason"));
   for (const Json& f : At(after, "rollout", "failing"))
     if (!known.contains(Str(f, "pod") + Str(f, "reason")))
-      events_.Emit(cni, "Warning", "NodeNotUpdated", "node " + Str(f, "node") + ": pod " + Str(f, "pod") + ": " + Str(f, "reason") + ": " + Str(f, "message"));
+      events_.Emit(
+          cni, "Warning", "NodeNotUpdated",
+          "node " + Str(f, "node") + ": pod " + Str(f, "pod") + ": " + Str(f, "reason") + ": " + Str(f, "message"));
 }
 
 Result<controller::Outcome> IstioCniController::Reconcile(const std::string& name) {
@@ -164,7 +190,12 @@ Result<controller::Outcome> IstioCniController::Reconcile(const std::string& nam
   if (!problem) {
     std::string ns = Str(cni, "spec", "namespace");
     auto values = ComputeCniValues(At(cni, "spec"), *version, config_.profiles);
-    auto objects = values.ok() ? chart::Render(config_.chart, *values, {.name = kRelease, .ns = ns, .is_upgrade = before.contains("inventory"), .kube_version = config_.kube_version, .api_versions = {}})
+    auto objects = values.ok() ? chart::Render(config_.chart, *values,
+                                               {.name = kRelease,
+                                                .ns = ns,
+                                                .is_upgrade = before.contains("inventory"),
+                                                .kube_version = config_.kube_version,
+                                                .api_versions = {}})
                                : Result<std::vector<Json>>(values.error());
     if (!objects.ok()) {
       problem = Problem{"ReconcileError", "error reconciling resource: " + objects.error().message, false};
@@ -184,20 +215,30 @@ Result<controller::Outcome> IstioCniController::Reconcile(const std::string& nam
   Rollout rollout = Look(cni, applied);
   status["controlPlanes"] = ToJson(planes);
   status["rollout"] = ToJson(rollout);
-  if (rollout.running_version.empty()) status.erase("runningVersion");
-  else status["runningVersion"] = "v" + rollout.running_version;
+  if (rollout.running_version.empty())
+    status.erase("runningVersion");
+  else
+    status["runningVersion"] = "v" + rollout.running_version;
   if (problem) {
     SetCondition(status, "Reconciled", "False", problem->reason, problem->message, generation, WallNow());
-    std::string serving = rollout.running_version.empty() ? "no agent runs" : "agents of v" + rollout.running_version + " keep serving on " + std::to_string(rollout.ready_nodes) + " of " + std::to_string(rollout.desired) + " nodes";
-    SetCondition(status, "Ready", "False", problem->reason, "version " + wanted + " is not installed: " + problem->message + " (" + serving + ")", generation, WallNow());
+    std::string serving = rollout.running_version.empty()
+                              ? "no agent runs"
+                              : "agents of v" + rollout.running_version + " keep serving on " +
+                                    std::to_string(rollout.ready_nodes) + " of " + std::to_string(rollout.desired) +
+                                    " nodes";
+    SetCondition(status, "Ready", "False", problem->reason,
+                 "version " + wanted + " is not installed: " + problem->message + " (" + serving + ")", generation,
+                 WallNow());
   } else {
     SetCondition(status, "Reconciled", "True", "Reconciled", "", generation, WallNow());
-    SetCondition(status, "Ready", rollout.ready ? "True" : "False", rollout.reason, rollout.message, generation, WallNow());
+    SetCondition(status, "Ready", rollout.ready ? "True" : "False", rollout.reason, rollout.message, generation,
+                 WallNow());
   }
   status["state"] = DeriveState(status, kStateOrder);
   FL_TRY(WriteStatus(cni, status));
   Report(cni, before, status);
-  metrics_.Set("fairlead_istiocni_nodes", {{"state", "desired"}}, static_cast<double>(rollout.desired), "Nodes of the CNI by state");
+  metrics_.Set("fairlead_istiocni_nodes", {{"state", "desired"}}, static_cast<double>(rollout.desired),
+               "Nodes of the CNI by state");
   metrics_.Set("fairlead_istiocni_nodes", {{"state", "updated"}}, static_cast<double>(rollout.updated));
   if (problem && problem->retry) return MakeError(Code::kUnavailable, problem->message);
   // Watches tell of every change; a slow look at everything finds drift of kinds that are not watched.
@@ -213,14 +254,16 @@ Result<controller::Outcome> IstioCniController::Finalize(const Json& cni) {
     if (Str(e, "kind") != "DaemonSet") others.push_back(e);
   FL_TRY(applier_.Prune(inventory, others, kube::Uid(cni)));
   for (const auto& pod : pods_.List())
-    if (kube::Namespace(*pod) == Str(cni, "spec", "namespace")) return controller::Outcome{.requeue_after = Millis(200)};
+    if (kube::Namespace(*pod) == Str(cni, "spec", "namespace"))
+      return controller::Outcome{.requeue_after = Millis(200)};
   FL_TRY(applier_.Prune(inventory, Json::array(), kube::Uid(cni)));
   Json done = cni, kept = Json::array();
   for (const Json& f : done["metadata"]["finalizers"])
     if (f != kFinalizer) kept.push_back(f);
   done["metadata"]["finalizers"] = kept;
   auto written = api_.Update(kube::kIstioCnis, done);
-  if (!written.ok() && written.error().code != Code::kNotFound && written.error().code != Code::kConflict) return written.error();
+  if (!written.ok() && written.error().code != Code::kNotFound && written.error().code != Code::kConflict)
+    return written.error();
   return controller::Outcome{};
 }
 

@@ -1,9 +1,9 @@
 // The controller of IstioCNI.
 //
-// Flow of one pass: first say that the new generation is not ready; check namespace, version, skew, values; render; apply;
-// prune; look how far the nodes are; write status if it changed.
-// Guarantees: status never says Ready for a generation whose agents do not run everywhere. What cannot be applied leaves the
-// running agents as they are. Nothing changed means nothing written.
+// Flow of one pass: first say that the new generation is not ready; check namespace, version, skew, values; render;
+// apply; prune; look how far the nodes are; write status if it changed. Guarantees: status never says Ready for a
+// generation whose agents do not run everywhere. What cannot be applied leaves the running agents as they are. Nothing
+// changed means nothing written.
 #pragma once
 #include "chart/chart.h"
 #include "controller/controller.h"
@@ -38,7 +38,8 @@ class IstioCniController {
   };
   Result<controller::Outcome> Reconcile(const std::string& name);
   Result<controller::Outcome> Finalize(const Json& cni);
-  std::optional<Problem> Validate(const Json& cni, const Result<Version>& version, const std::vector<ControlPlane>& planes);
+  std::optional<Problem> Validate(const Json& cni, const Result<Version>& version,
+                                  const std::vector<ControlPlane>& planes);
   std::vector<ControlPlane> ControlPlanes() const;
   Rollout Look(const Json& cni, const Json& applied) const;
   Status WriteStatus(const Json& cni, const Json& status);

@@ -1,9 +1,9 @@
 #include <gtest/gtest.h>
 
+#include "chart/chart.h"
 #include "embedded/catalog.h"
 #include "embedded/charts.h"
 #include "embedded/profiles.h"
-#include "chart/chart.h"
 #include "mesh/applier.h"
 #include "mesh/readiness.h"
 #include "mesh/skew.h"
@@ -25,17 +25,23 @@ TEST(Catalog, ResolvesAliasesAndRefusesWhatCannotBeInstalled) {
   EXPECT_EQ(c.Resolve("v1.26.3").error().code, Code::kUnsupported);
   EXPECT_NE(c.Resolve("v1.26.3").error().message.find("end-of-life"), std::string::npos);
   EXPECT_EQ(c.Resolve("v9.9.9").error().code, Code::kNotFound);
-  for (const char* bad : {"", "hub: x", "hub: x\nlines: [{minor: '1.1'}]", "hub: x\nlines: [{minor: '1.1', versions: [1.1]}]"}) EXPECT_FALSE(Catalog::Parse(bad, "f").ok()) << bad;
+  for (const char* bad :
+       {"", "hub: x", "hub: x\nlines: [{minor: '1.1'}]", "hub: x\nlines: [{minor: '1.1', versions: [1.1]}]"})
+    EXPECT_FALSE(Catalog::Parse(bad, "f").ok()) << bad;
 }
 
 TEST(Skew, AllowsTheSameMinorAndOneAhead) {
-  const std::pair<const char*, bool> cases[] = {{"v1.28.0", true}, {"v1.28.10", true}, {"v1.29.6", true}, {"v1.27.9", false}, {"v1.30.0", false}, {"v2.28.0", false}, {"v1.29.0-beta.1", true}, {"master", false}, {"", false}};
+  const std::pair<const char*, bool> cases[] = {{"v1.28.0", true},        {"v1.28.10", true}, {"v1.29.6", true},
+                                                {"v1.27.9", false},       {"v1.30.0", false}, {"v2.28.0", false},
+                                                {"v1.29.0-beta.1", true}, {"master", false},  {"", false}};
   for (auto [version, allowed] : cases) {
     std::vector<ControlPlane> planes = {{"IstioRevision", "r", version, true, ""}};
     JudgeSkew(*TheCatalog().Resolve("v1.28.6"), planes);
     EXPECT_EQ(planes[0].allowed, allowed) << version;
     EXPECT_EQ(SkewMessage(planes).empty(), allowed);
-    if (!allowed && version[0]) { EXPECT_NE(planes[0].message.find(version), std::string::npos); }
+    if (!allowed && version[0]) {
+      EXPECT_NE(planes[0].message.find(version), std::string::npos);
+    }
   }
 }
 
@@ -44,7 +50,10 @@ struct World {
   Json applied, live;
   std::vector<Json> pods;
   static Json Template(const std::string& version) {
-    return {{"metadata", {{"labels", {{"app.kubernetes.io/version", version}}}, {"annotations", {{"fairlead.io/config-checksum", "x"}}}}}, {"spec", {{"containers", {{{"name", "install-cni"}, {"image", "i:" + version}}}}}}};
+    return {{"metadata",
+             {{"labels", {{"app.kubernetes.io/version", version}}},
+              {"annotations", {{"fairlead.io/config-checksum", "x"}}}}},
+            {"spec", {{"containers", {{{"name", "install-cni"}, {"image", "i:" + version}}}}}}};
   }
   static World Running(const std::string& version) {
     World w;
@@ -55,7 +64,11 @@ struct World {
     return w;
   }
   void Status(int desired, int updated, int available, int ready, int observed) {
-    live["status"] = {{"desiredNumberScheduled", desired}, {"updatedNumberScheduled", updated}, {"numberAvailable", available}, {"numberReady", ready}, {"observedGeneration", observed}};
+    live["status"] = {{"desiredNumberScheduled", desired},
+                      {"updatedNumberScheduled", updated},
+                      {"numberAvailable", available},
+                      {"numberReady", ready},
+                      {"observedGeneration", observed}};
   }
   void AddPod(int node, const std::string& version, bool ready) {
     Json p = Template(version);
@@ -75,7 +88,8 @@ TEST(Rollout, IsReadyOnlyWhenEveryNodeRunsWhatWasApplied) {
   EXPECT_TRUE(World::Running("1.28.6").Look().ready);
   EXPECT_EQ(World::Running("1.28.6").Look().running_version, "1.28.6");
 
-  World stale_cache = World::Running("1.28.5");  // the new template is applied, the cache and the controller know nothing of it
+  World stale_cache =
+      World::Running("1.28.5");  // the new template is applied, the cache and the controller know nothing of it
   stale_cache.applied = {{"metadata", {{"generation", 3}}}, {"spec", {{"template", World::Template("1.28.6")}}}};
   EXPECT_FALSE(stale_cache.Look().ready);
   EXPECT_EQ(stale_cache.Look().reason, "Updating");
@@ -119,7 +133,11 @@ TEST(Rollout, NamesTheNodeThatFailsAndWhy) {
   w.live["spec"] = w.applied["spec"];
   w.Status(3, 0, 3, 3, 2);
   w.AddPod(2, "1.28.7", false);
-  w.pods.back()["status"]["containerStatuses"] = {{{"name", "install-cni"}, {"ready", false}, {"restartCount", 0}, {"state", {{"waiting", {{"reason", "ErrImagePull"}, {"message", "no such image"}}}}}}};
+  w.pods.back()["status"]["containerStatuses"] = {
+      {{"name", "install-cni"},
+       {"ready", false},
+       {"restartCount", 0},
+       {"state", {{"waiting", {{"reason", "ErrImagePull"}, {"message", "no such image"}}}}}}};
   Rollout r = w.Look();
   EXPECT_FALSE(r.ready);
   ASSERT_EQ(r.failing.size(), 1u);
@@ -144,7 +162,8 @@ TEST(Conditions, KeepTheirTimeWhileTheStatusStays) {
 
 TEST(Covers, SeesDriftButNotDefaults) {
   Json wanted = {{"a", {{"b", 1}}}, {"l", {{{"name", "x"}, {"v", 1}}}}, {"cpu", "1"}, {"empty", Json::object()}};
-  Json live = {{"a", {{"b", 1}, {"defaulted", true}}}, {"l", {{{"name", "x"}, {"v", 1}, {"defaulted", 1}}}}, {"cpu", 1}};
+  Json live = {
+      {"a", {{"b", 1}, {"defaulted", true}}}, {"l", {{{"name", "x"}, {"v", 1}, {"defaulted", 1}}}}, {"cpu", 1}};
   EXPECT_TRUE(Covers(live, wanted));
   live["a"]["b"] = 2;
   EXPECT_FALSE(Covers(live, wanted));
@@ -158,7 +177,8 @@ Result<std::vector<Json>> RenderCni(const Json& values) {
   for (const auto& [path, text] : embedded::charts())
     if (path.starts_with("istio-cni/")) files[path.substr(10)] = text;
   auto chart = chart::LoadFiles(files);
-  FL_ASSIGN(Json all, ComputeCniValues({{"version", "v1.28.6"}, {"values", values}}, *TheCatalog().Resolve("v1.28.6"), embedded::profiles()));
+  FL_ASSIGN(Json all, ComputeCniValues({{"version", "v1.28.6"}, {"values", values}}, *TheCatalog().Resolve("v1.28.6"),
+                                       embedded::profiles()));
   return chart::Render(*chart, all, {.name = "istio-cni", .ns = "istio-cni", .api_versions = {}});
 }
 
@@ -189,9 +209,20 @@ TEST(Chart, GivesEveryValueItsEffect) {
     return objects.ok() ? Find(*objects, "DaemonSet") : Json();
   };
   const char* container = "containers";
-  Json ds = ds_of({{"cni", {{"rollingMaxUnavailable", "20%"}, {"cniBinDir", "/b"}, {"cniConfDir", "/c"}, {"podLabels", {{"l", "v"}}}, {"podAnnotations", {{"a", "v"}}}, {"terminationGracePeriodSeconds", 7}, {"pullPolicy", "Always"},
-                            {"affinity", {{"nodeAffinity", {{"x", 1}}}}}, {"resources", {{"limits", {{"cpu", "1"}}}}}, {"logging", {{"level", "debug"}}}, {"tolerations", Json::array({{{"operator", "Exists"}}})},
-                            {"seccompProfile", {{"type", "RuntimeDefault"}}}, {"seLinuxOptions", {{"level", "s0"}}}}},
+  Json ds = ds_of({{"cni",
+                    {{"rollingMaxUnavailable", "20%"},
+                     {"cniBinDir", "/b"},
+                     {"cniConfDir", "/c"},
+                     {"podLabels", {{"l", "v"}}},
+                     {"podAnnotations", {{"a", "v"}}},
+                     {"terminationGracePeriodSeconds", 7},
+                     {"pullPolicy", "Always"},
+                     {"affinity", {{"nodeAffinity", {{"x", 1}}}}},
+                     {"resources", {{"limits", {{"cpu", "1"}}}}},
+                     {"logging", {{"level", "debug"}}},
+                     {"tolerations", Json::array({{{"operator", "Exists"}}})},
+                     {"seccompProfile", {{"type", "RuntimeDefault"}}},
+                     {"seLinuxOptions", {{"level", "s0"}}}}},
                    {"global", {{"logAsJson", true}, {"imagePullSecrets", {"s"}}}}});
   const Json& spec = At(ds, "spec", "template", "spec");
   EXPECT_EQ(At(ds, "spec", "updateStrategy", "rollingUpdate"), (Json{{"maxSurge", 0}, {"maxUnavailable", "20%"}}));
@@ -204,19 +235,31 @@ TEST(Chart, GivesEveryValueItsEffect) {
   EXPECT_EQ(At(spec, container, 0, "args"), (Json{"--log_output_level=debug", "--log_as_json"}));
   EXPECT_EQ(At(spec, "tolerations").size(), 1u);
   EXPECT_EQ(Str(spec, container, 0, "securityContext", "seLinuxOptions", "type"), "spc_t");
-  EXPECT_EQ(Str(ds_of({{"cni", {{"image", "my/own:1"}}}}), "spec", "template", "spec", container, 0, "image"), "my/own:1");
-  EXPECT_EQ(Str(ds_of({{"global", {{"hub", "h"}}}}), "spec", "template", "spec", container, 0, "image"), "h/install-cni:1.28.6");
-  EXPECT_EQ(Str(ds_of({{"cni", {{"updateStrategy", {{"type", "OnDelete"}}}}}}), "spec", "updateStrategy", "type"), "OnDelete");
-  auto checksum = [&](const Json& v) { return Str(ds_of(v), "spec", "template", "metadata", "annotations", "fairlead.io/config-checksum"); };
-  EXPECT_NE(checksum(Json::object()), checksum({{"cni", {{"excludeNamespaces", {"x"}}}}})) << "what the agent reads rolls the pods";
-  EXPECT_EQ(checksum(Json::object()), checksum({{"cni", {{"rollingMaxUnavailable", 1}}}})) << "what only the operator reads does not";
+  EXPECT_EQ(Str(ds_of({{"cni", {{"image", "my/own:1"}}}}), "spec", "template", "spec", container, 0, "image"),
+            "my/own:1");
+  EXPECT_EQ(Str(ds_of({{"global", {{"hub", "h"}}}}), "spec", "template", "spec", container, 0, "image"),
+            "h/install-cni:1.28.6");
+  EXPECT_EQ(Str(ds_of({{"cni", {{"updateStrategy", {{"type", "OnDelete"}}}}}}), "spec", "updateStrategy", "type"),
+            "OnDelete");
+  auto checksum = [&](const Json& v) {
+    return Str(ds_of(v), "spec", "template", "metadata", "annotations", "fairlead.io/config-checksum");
+  };
+  EXPECT_NE(checksum(Json::object()), checksum({{"cni", {{"excludeNamespaces", {"x"}}}}}))
+      << "what the agent reads rolls the pods";
+  EXPECT_EQ(checksum(Json::object()), checksum({{"cni", {{"rollingMaxUnavailable", 1}}}}))
+      << "what only the operator reads does not";
 }
 
 TEST(Chart, RefusesValuesThatItCannotHonour) {
-  EXPECT_NE(RenderCni({{"cni", {{"ambient", {{"enabled", true}}}}}}).error().message.find("execution error at (cni/templates/_helpers.tpl"), std::string::npos);
-  EXPECT_NE(RenderCni({{"cni", {{"provider", "magic"}}}}).error().message.find("\"magic\" is not known"), std::string::npos);
+  EXPECT_NE(RenderCni({{"cni", {{"ambient", {{"enabled", true}}}}}})
+                .error()
+                .message.find("execution error at (cni/templates/_helpers.tpl"),
+            std::string::npos);
+  EXPECT_NE(RenderCni({{"cni", {{"provider", "magic"}}}}).error().message.find("\"magic\" is not known"),
+            std::string::npos);
   Catalog c = TheCatalog();
-  EXPECT_EQ(ComputeCniValues({{"profile", "external"}}, *c.Resolve("v1.28.6"), embedded::profiles()).error().code, Code::kNotFound);
+  EXPECT_EQ(ComputeCniValues({{"profile", "external"}}, *c.Resolve("v1.28.6"), embedded::profiles()).error().code,
+            Code::kNotFound);
 }
 
 }  // namespace

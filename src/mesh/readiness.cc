@@ -16,14 +16,15 @@ std::string VersionOf(const Json& pod) { return Str(pod, "metadata", "labels", "
 
 std::vector<int64_t> Numbers(const std::string& version) {
   std::vector<int64_t> out;
-  for (const std::string& part : Split(version, '.')) out.push_back(ParseInt(part.substr(0, part.find('-'))).value_or(0));
+  for (const std::string& part : Split(version, '.'))
+    out.push_back(ParseInt(part.substr(0, part.find('-'))).value_or(0));
   return out;
 }
 
 bool IsOlder(const std::string& a, const std::string& b) { return Numbers(a) < Numbers(b); }
 
-// Every member that the template sets is in the pod: image, command, environment, annotations. What the API server or the
-// node adds does not matter.
+// Every member that the template sets is in the pod: image, command, environment, annotations. What the API server or
+// the node adds does not matter.
 bool IsOf(const Json& pod, const Json& tmpl) {
   for (const char* kind : {"labels", "annotations"})
     for (const auto& [k, v] : At(tmpl, "metadata", kind).items())
@@ -47,8 +48,9 @@ std::optional<FailingNode> WhyFailing(const Json& pod) {
     }
     if (crashed) {
       int64_t code = Int(c, "lastState", "terminated", "exitCode");
-      message = "container " + Str(c, "name") + " ended with status " + std::to_string(code) + ", " + std::to_string(Int(c, "restartCount")) + " restarts; see kubectl logs -n " +
-                kube::Namespace(pod) + " " + kube::Name(pod);
+      message = "container " + Str(c, "name") + " ended with status " + std::to_string(code) + ", " +
+                std::to_string(Int(c, "restartCount")) + " restarts; see kubectl logs -n " + kube::Namespace(pod) +
+                " " + kube::Name(pod);
     }
     return FailingNode{Str(pod, "spec", "nodeName"), kube::Name(pod), reason, message.substr(0, 400)};
   }
@@ -63,12 +65,14 @@ Rollout ComputeRollout(const Json& applied, const Json& live, const std::vector<
     r.reason = reason;
     r.message = message;
     std::vector<std::string> failing;
-    for (const FailingNode& f : r.failing) failing.push_back("node " + f.node + ": pod " + f.pod + ": " + f.reason + (f.message.empty() ? "" : ": " + f.message));
+    for (const FailingNode& f : r.failing)
+      failing.push_back("node " + f.node + ": pod " + f.pod + ": " + f.reason +
+                        (f.message.empty() ? "" : ": " + f.message));
     if (!failing.empty()) r.message += "; " + Join(failing, "; ");
     return r;
   };
   const Json& tmpl = At(applied.is_null() ? live : applied, "spec", "template");
-  std::map<std::string, bool> serves;   // node -> a ready pod of the applied template
+  std::map<std::string, bool> serves;  // node -> a ready pod of the applied template
   std::map<std::string, std::string> oldest;
   for (const Json* pod : pods) {
     std::string node = Str(*pod, "spec", "nodeName");
@@ -88,17 +92,24 @@ Rollout ComputeRollout(const Json& applied, const Json& live, const std::vector<
   r.desired = Int(s, "desiredNumberScheduled");
   r.updated = static_cast<int64_t>(serves.size());
   r.ready_nodes = Int(s, "numberReady");
-  bool observed = !applied.is_null() && kube::Generation(live) >= kube::Generation(applied) && Int(s, "observedGeneration") >= kube::Generation(live);
+  bool observed = !applied.is_null() && kube::Generation(live) >= kube::Generation(applied) &&
+                  Int(s, "observedGeneration") >= kube::Generation(live);
   r.updating = !observed || r.updated < r.desired || Int(s, "updatedNumberScheduled") < r.desired;
   // Being replaced is something else than being broken: with an old agent on a node the node is served.
   if (!observed) return unready("Updating", "the DaemonSet istio-cni-node has not been observed in its new form yet");
   if (r.desired == 0) return unready("DaemonSetNotReady", "no istio-cni-node pods are currently scheduled");
-  if (r.updating) return unready("Updating", std::to_string(r.updated) + " of " + std::to_string(r.desired) + " nodes are updated" + (r.running_version.empty() ? "" : "; the oldest agent that serves is " + r.running_version));
-  if (Int(s, "numberAvailable") < r.desired || r.ready_nodes < r.desired) return unready("DaemonSetNotReady", "not all istio-cni-node pods are ready");
-  if (Int(s, "numberMisscheduled") > 0) return unready("Updating", "pods on nodes that should have none are still ending");
+  if (r.updating)
+    return unready("Updating",
+                   std::to_string(r.updated) + " of " + std::to_string(r.desired) + " nodes are updated" +
+                       (r.running_version.empty() ? "" : "; the oldest agent that serves is " + r.running_version));
+  if (Int(s, "numberAvailable") < r.desired || r.ready_nodes < r.desired)
+    return unready("DaemonSetNotReady", "not all istio-cni-node pods are ready");
+  if (Int(s, "numberMisscheduled") > 0)
+    return unready("Updating", "pods on nodes that should have none are still ending");
   // With surge, the old agent of the last node may still be ending: the update is done when it is gone.
   for (const Json* pod : pods)
-    if (!IsOf(*pod, tmpl)) return unready("Updating", "the old agent on node " + Str(*pod, "spec", "nodeName") + " is still ending");
+    if (!IsOf(*pod, tmpl))
+      return unready("Updating", "the old agent on node " + Str(*pod, "spec", "nodeName") + " is still ending");
   r.ready = true;
   r.reason = "Ready";
   return r;

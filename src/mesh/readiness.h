@@ -1,5 +1,6 @@
-// How far an update is, as a pure function of what the operator applied and what the cluster shows. "Ready" has one meaning:
-// the DaemonSet's controller has seen what was applied, and on every node the pod that serves is of it, and available.
+// How far an update is, as a pure function of what the operator applied and what the cluster shows. "Ready" has one
+// meaning: the DaemonSet's controller has seen what was applied, and on every node the pod that serves is of it, and
+// available.
 #pragma once
 #include <vector>
 
@@ -13,15 +14,15 @@ struct FailingNode {
 
 struct Rollout {
   bool ready = false;
-  bool updating = false;             // some node does not run what was applied
+  bool updating = false;  // some node does not run what was applied
   int64_t desired = 0, updated = 0, ready_nodes = 0;
-  std::string running_version;       // the oldest version on any node; "" when none runs
+  std::string running_version;  // the oldest version on any node; "" when none runs
   std::vector<FailingNode> failing;
-  std::string reason, message;       // of the Ready condition
+  std::string reason, message;  // of the Ready condition
 };
 
-// `applied`: the DaemonSet as the API server answered the operator's last apply (null: not applied yet). `live`: as the cache
-// has it now (null: absent). `pods`: the DaemonSet's pods.
+// `applied`: the DaemonSet as the API server answered the operator's last apply (null: not applied yet). `live`: as the
+// cache has it now (null: absent). `pods`: the DaemonSet's pods.
 Rollout ComputeRollout(const Json& applied, const Json& live, const std::vector<const Json*>& pods);
 
 }  // namespace fairlead::mesh

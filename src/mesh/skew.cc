@@ -31,9 +31,12 @@ void JudgeSkew(const Version& cni, std::vector<ControlPlane>& planes) {
     if (p.allowed) continue;
     std::string allowed = Minor(*own) + " or " + Minor({own->first, own->second + 1});
     if (*theirs < *own)
-      p.message = "CNI " + cni.name + " is ahead of the " + who + ": a CNI serves control planes of " + allowed + ". Update the control plane to " + Minor(*own) + " first, then the CNI";
+      p.message = "CNI " + cni.name + " is ahead of the " + who + ": a CNI serves control planes of " + allowed +
+                  ". Update the control plane to " + Minor(*own) + " first, then the CNI";
     else
-      p.message = "CNI " + cni.name + " is too old for the " + who + ": a CNI serves control planes of " + allowed + ". Set the CNI to a version of " + Minor({theirs->first, theirs->second - 1}) + " or " + Minor(*theirs);
+      p.message = "CNI " + cni.name + " is too old for the " + who + ": a CNI serves control planes of " + allowed +
+                  ". Set the CNI to a version of " + Minor({theirs->first, theirs->second - 1}) + " or " +
+                  Minor(*theirs);
   }
 }
 

@@ -8,9 +8,9 @@
 namespace fairlead::mesh {
 
 struct ControlPlane {
-  std::string kind, name, version;   // IstioRevision or Istio; v1.28.6
+  std::string kind, name, version;  // IstioRevision or Istio; v1.28.6
   bool allowed = true;
-  std::string message;               // why not, and what to do
+  std::string message;  // why not, and what to do
 };
 
 // Fills `allowed` and `message` of each. A version that does not parse is not allowed.

@@ -4,13 +4,16 @@ namespace fairlead::mesh {
 
 using value::Str;
 
-void SetCondition(Json& status, const std::string& type, const std::string& condition_status, const std::string& reason, const std::string& message, int64_t generation, WallTime now) {
+void SetCondition(Json& status, const std::string& type, const std::string& condition_status, const std::string& reason,
+                  const std::string& message, int64_t generation, WallTime now) {
   Json& conditions = status["conditions"];
   if (!conditions.is_array()) conditions = Json::array();
-  Json fresh = {{"type", type}, {"status", condition_status}, {"reason", reason}, {"message", message}, {"observedGeneration", generation}, {"lastTransitionTime", Rfc3339(now)}};
+  Json fresh = {{"type", type},       {"status", condition_status},       {"reason", reason},
+                {"message", message}, {"observedGeneration", generation}, {"lastTransitionTime", Rfc3339(now)}};
   for (Json& c : conditions) {
     if (Str(c, "type") != type) continue;
-    if (Str(c, "status") == condition_status && c.contains("lastTransitionTime")) fresh["lastTransitionTime"] = c["lastTransitionTime"];
+    if (Str(c, "status") == condition_status && c.contains("lastTransitionTime"))
+      fresh["lastTransitionTime"] = c["lastTransitionTime"];
     c = fresh;
     return;
   }

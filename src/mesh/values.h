@@ -8,6 +8,7 @@
 namespace fairlead::mesh {
 
 // `profiles` maps "ambient.yaml" to the file's text. kNotFound names a profile that does not exist.
-Result<Json> ComputeCniValues(const Json& spec, const Version& version, const std::map<std::string, std::string>& profiles);
+Result<Json> ComputeCniValues(const Json& spec, const Version& version,
+                              const std::map<std::string, std::string>& profiles);
 
 }  // namespace fairlead::mesh

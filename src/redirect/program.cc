@@ -38,7 +38,8 @@ Result<std::map<std::string, Json>> ListTables() {
 // istio-cni's rule: the first global address decides, dual stack looks at all of them.
 Result<bool> WantsIpv6(const SidecarConfig& config) {
   FL_ASSIGN(auto addresses, kernel::GlobalAddresses());
-  bool any6 = std::any_of(addresses.begin(), addresses.end(), [](const std::string& a) { return a.find(':') != a.npos; });
+  bool any6 =
+      std::any_of(addresses.begin(), addresses.end(), [](const std::string& a) { return a.find(':') != a.npos; });
   bool first6 = !addresses.empty() && addresses[0].find(':') != std::string::npos;
   return config.dual_stack ? any6 : first6;
 }

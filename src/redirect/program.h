@@ -1,6 +1,6 @@
-// Brings a pod's network namespace to what its rules should be, and tells whether it is there. The kernel itself says what
-// a script amounts to: it is applied once in an empty namespace and listed, and that listing is compared with the pod's.
-// Threading: every member may be called from any thread.
+// Brings a pod's network namespace to what its rules should be, and tells whether it is there. The kernel itself says
+// what a script amounts to: it is applied once in an empty namespace and listed, and that listing is compared with the
+// pod's. Threading: every member may be called from any thread.
 #pragma once
 #include <mutex>
 
@@ -14,7 +14,8 @@ class Programmer {
  public:
   // Makes the rules so; one transaction, and none at all when the kernel has them already.
   Result<Programmed> Apply(int netns_fd, const SidecarConfig& config);
-  // ok when the kernel has the rules; otherwise kNotFound (none at all) or kConflict (others), saying which table differs.
+  // ok when the kernel has the rules; otherwise kNotFound (none at all) or kConflict (others), saying which table
+  // differs.
   Status Verify(int netns_fd, const SidecarConfig& config);
 
  private:

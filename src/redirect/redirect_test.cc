@@ -13,7 +13,8 @@ Json MeshPod(const Json& annotations = Json::object(), const Json& proxy = Json:
   Json a = annotations, p = proxy;
   a["sidecar.istio.io/status"] = "{}";
   p["name"] = "istio-proxy";
-  return {{"metadata", {{"name", "p"}, {"namespace", "n"}, {"annotations", a}}}, {"spec", {{"containers", {{{"name", "app"}}, p}}}}};
+  return {{"metadata", {{"name", "p"}, {"namespace", "n"}, {"annotations", a}}},
+          {"spec", {{"containers", {{{"name", "app"}}, p}}}}};
 }
 
 TEST(DecideSidecar, LeavesAloneWhatIsNotOfTheMesh) {
@@ -39,25 +40,45 @@ TEST(DecideSidecar, LeavesAloneWhatIsNotOfTheMesh) {
 }
 
 TEST(DecideSidecar, NamesAnAnnotationThatIsWrong) {
-  const std::pair<const char*, const char*> bad[] = {{"sidecar.istio.io/interceptionMode", "MAGIC"}, {"traffic.sidecar.istio.io/includeOutboundIPRanges", "10.0.0.0/99"},
-                                                     {"traffic.sidecar.istio.io/excludeInboundPorts", "80,http"}, {"traffic.sidecar.istio.io/excludeOutboundPorts", "70000"},
-                                                     {"traffic.sidecar.istio.io/excludeInterfaces", "eth0\"; flush ruleset"}, {"traffic.sidecar.istio.io/excludeOutboundIPRanges", "example.org"}};
+  const std::pair<const char*, const char*> bad[] = {
+      {"sidecar.istio.io/interceptionMode", "MAGIC"},
+      {"traffic.sidecar.istio.io/includeOutboundIPRanges", "10.0.0.0/99"},
+      {"traffic.sidecar.istio.io/excludeInboundPorts", "80,http"},
+      {"traffic.sidecar.istio.io/excludeOutboundPorts", "70000"},
+      {"traffic.sidecar.istio.io/excludeInterfaces", "eth0\"; flush ruleset"},
+      {"traffic.sidecar.istio.io/excludeOutboundIPRanges", "example.org"}};
   for (auto [key, text] : bad) {
     auto d = DecideSidecar(MeshPod({{key, text}}));
     ASSERT_FALSE(d.ok()) << key;
-    EXPECT_NE(d.error().message.find("pod n/p: annotation " + std::string(key)), std::string::npos) << d.error().message;
+    EXPECT_NE(d.error().message.find("pod n/p: annotation " + std::string(key)), std::string::npos)
+        << d.error().message;
   }
 }
 
 TEST(SidecarNftScript, HasTheRulesOfIstioInTheirOrder) {
   std::string script = *SidecarNftScript({}, false);
-  const char* in_order[] = {
-      "add table inet istio-proxy-nat", "add chain inet istio-proxy-nat prerouting { type nat hook prerouting priority -100 ; }", "add chain inet istio-proxy-nat output { type nat hook output priority -100 ; }",
-      "istio-inbound meta l4proto tcp tcp dport 15008 counter return", "istio-redirect meta l4proto tcp counter redirect to :15001", "istio-in-redirect meta l4proto tcp counter redirect to :15006",
-      "prerouting meta l4proto tcp counter jump istio-inbound", "tcp dport 15020 counter return", "tcp dport 15021 counter return", "tcp dport 15090 counter return", "istio-inbound meta l4proto tcp counter jump istio-in-redirect",
-      "output counter jump istio-output", "istio-output oifname lo ip saddr 127.0.0.6/32 counter return", "istio-output oifname lo meta l4proto tcp ip daddr != 127.0.0.1/32 tcp dport != 15008 skuid 1337 counter jump istio-in-redirect",
-      "istio-output oifname lo skuid != 1337 counter return", "istio-output skuid 1337 counter return", "tcp dport != 15008 skgid 1337 counter jump istio-in-redirect", "istio-output oifname lo skgid != 1337 counter return",
-      "istio-output skgid 1337 counter return", "istio-output ip daddr 127.0.0.1/32 counter return", "istio-output counter jump istio-redirect"};
+  const char* in_order[] = {"add table inet istio-proxy-nat",
+                            "add chain inet istio-proxy-nat prerouting { type nat hook prerouting priority -100 ; }",
+                            "add chain inet istio-proxy-nat output { type nat hook output priority -100 ; }",
+                            "istio-inbound meta l4proto tcp tcp dport 15008 counter return",
+                            "istio-redirect meta l4proto tcp counter redirect to :15001",
+                            "istio-in-redirect meta l4proto tcp counter redirect to :15006",
+                            "prerouting meta l4proto tcp counter jump istio-inbound",
+                            "tcp dport 15020 counter return",
+                            "tcp dport 15021 counter return",
+                            "tcp dport 15090 counter return",
+                            "istio-inbound meta l4proto tcp counter jump istio-in-redirect",
+                            "output counter jump istio-output",
+                            "istio-output oifname lo ip saddr 127.0.0.6/32 counter return",
+                            "istio-output oifname lo meta l4proto tcp ip daddr != 127.0.0.1/32 tcp dport != 15008 "
+                            "skuid 1337 counter jump istio-in-redirect",
+                            "istio-output oifname lo skuid != 1337 counter return",
+                            "istio-output skuid 1337 counter return",
+                            "tcp dport != 15008 skgid 1337 counter jump istio-in-redirect",
+                            "istio-output oifname lo skgid != 1337 counter return",
+                            "istio-output skgid 1337 counter return",
+                            "istio-output ip daddr 127.0.0.1/32 counter return",
+                            "istio-output counter jump istio-redirect"};
   size_t at = 0;
   for (const char* rule : in_order) {
     size_t found = script.find(rule, at);
@@ -101,7 +122,8 @@ TEST_F(Namespace, GetsEveryVariantOfTheRules) {
     ASSERT_TRUE(first.ok()) << first.error().message;
     EXPECT_EQ(*first, Programmed::kWritten);
     EXPECT_TRUE(programmer.Verify(netns.get(), config).ok());
-    EXPECT_EQ(*programmer.Apply(netns.get(), config), Programmed::kUnchanged) << "an update that changes nothing writes nothing";
+    EXPECT_EQ(*programmer.Apply(netns.get(), config), Programmed::kUnchanged)
+        << "an update that changes nothing writes nothing";
   }
 }
 
@@ -109,7 +131,9 @@ TEST_F(Namespace, NoticesDriftAndPutsItRight) {
   EXPECT_EQ(programmer.Verify(netns.get(), {}).error().code, Code::kNotFound);
   ASSERT_TRUE(programmer.Apply(netns.get(), {}).ok());
   ASSERT_TRUE(In("add table inet foreign").ok());
-  for (const char* damage : {"flush chain inet istio-proxy-nat istio-output", "delete table inet istio-proxy-nat", "insert rule inet istio-proxy-nat output counter return", "add table inet istio-proxy-raw"}) {
+  for (const char* damage :
+       {"flush chain inet istio-proxy-nat istio-output", "delete table inet istio-proxy-nat",
+        "insert rule inet istio-proxy-nat output counter return", "add table inet istio-proxy-raw"}) {
     ASSERT_TRUE(In(damage).ok()) << damage;
     EXPECT_FALSE(programmer.Verify(netns.get(), {}).ok()) << damage;
     EXPECT_EQ(*programmer.Apply(netns.get(), {}), Programmed::kWritten) << damage;

@@ -9,10 +9,10 @@
 namespace fairlead::redirect {
 
 struct SidecarConfig {
-  std::string interception_mode = "REDIRECT";        // or TPROXY
+  std::string interception_mode = "REDIRECT";  // or TPROXY
   std::vector<std::string> include_ip_ranges{"*"};
   std::vector<std::string> exclude_ip_ranges;
-  std::string include_inbound_ports = "*";           // "*" or a comma-separated list
+  std::string include_inbound_ports = "*";  // "*" or a comma-separated list
   std::vector<uint16_t> exclude_inbound_ports{15020, 15021, 15090};
   std::vector<uint16_t> include_outbound_ports;
   std::vector<uint16_t> exclude_outbound_ports{15020};
@@ -26,15 +26,15 @@ struct SidecarConfig {
 
 // Why a pod is left alone, or how it is redirected.
 struct SidecarDecision {
-  std::string skip_reason;                           // "" = redirect
+  std::string skip_reason;  // "" = redirect
   SidecarConfig config;
 };
 
 // kInvalid names the pod, the annotation, its value and what is allowed.
 Result<SidecarDecision> DecideSidecar(const Json& pod);
 
-// The nftables transaction that makes a pod's namespace redirect, replacing what an earlier run made. Family inet tables
-// istio-proxy-nat, -mangle and -raw. kUnsupported for TPROXY, which this backend does not write yet.
+// The nftables transaction that makes a pod's namespace redirect, replacing what an earlier run made. Family inet
+// tables istio-proxy-nat, -mangle and -raw. kUnsupported for TPROXY, which this backend does not write yet.
 Result<std::string> SidecarNftScript(const SidecarConfig& config, bool ipv6);
 // The tables that the script may make.
 std::vector<std::string> SidecarTables();

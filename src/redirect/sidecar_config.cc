@@ -52,21 +52,24 @@ class Annotations {
     if (star && text == "*") return std::vector<std::string>{"*"};
     std::vector<std::string> out = SplitNonEmpty(text, ',');
     for (const std::string& range : out)
-      if (!IsCidr(range)) return Bad(key, star ? "\"*\" or a comma-separated list of CIDR ranges" : "a comma-separated list of CIDR ranges");
+      if (!IsCidr(range))
+        return Bad(key,
+                   star ? "\"*\" or a comma-separated list of CIDR ranges" : "a comma-separated list of CIDR ranges");
     return out;
   }
   Result<std::vector<std::string>> Interfaces(const std::string& key) const {
     std::vector<std::string> out = SplitNonEmpty(Text(key), ',');
     for (const std::string& name : out)
-      if (name.size() > 15 || name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-@") != name.npos)
+      if (name.size() > 15 ||
+          name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-@") != name.npos)
         return Bad(key, "a comma-separated list of interface names");
     return out;
   }
   std::string Text(const std::string& key) const { return Str(pod_, "metadata", "annotations", key.c_str()); }
   bool Has(const std::string& key) const { return !At(pod_, "metadata", "annotations", key.c_str()).is_null(); }
   Error Bad(const std::string& key, const std::string& allowed) const {
-    return MakeError(Code::kInvalid, "pod " + Str(pod_, "metadata", "namespace") + "/" + Str(pod_, "metadata", "name") + ": annotation " + key +
-                                         ": \"" + Text(key) + "\" is not " + allowed);
+    return MakeError(Code::kInvalid, "pod " + Str(pod_, "metadata", "namespace") + "/" + Str(pod_, "metadata", "name") +
+                                         ": annotation " + key + ": \"" + Text(key) + "\" is not " + allowed);
   }
 
  private:
@@ -96,7 +99,8 @@ std::string SkipReason(const Json& pod, const Json& proxy) {
   std::string inject = Str(pod, "metadata", "labels", "sidecar.istio.io/inject");
   if (inject.empty()) inject = Str(pod, "metadata", "annotations", "sidecar.istio.io/inject");
   if (auto b = ParseBool(inject); b.ok() && !*b) return "sidecar.istio.io/inject is false";
-  if (At(pod, "metadata", "annotations", "sidecar.istio.io/status").is_null()) return "pod has no sidecar.istio.io/status annotation";
+  if (At(pod, "metadata", "annotations", "sidecar.istio.io/status").is_null())
+    return "pod has no sidecar.istio.io/status annotation";
   return "";
 }
 
@@ -110,26 +114,32 @@ Result<SidecarDecision> DecideSidecar(const Json& pod) {
   SidecarConfig& c = out.config;
   Annotations a(pod);
   if (a.Has("sidecar.istio.io/interceptionMode")) c.interception_mode = a.Text("sidecar.istio.io/interceptionMode");
-  if (c.interception_mode != "REDIRECT" && c.interception_mode != "TPROXY") return a.Bad("sidecar.istio.io/interceptionMode", "REDIRECT or TPROXY");
+  if (c.interception_mode != "REDIRECT" && c.interception_mode != "TPROXY")
+    return a.Bad("sidecar.istio.io/interceptionMode", "REDIRECT or TPROXY");
   FL_ASSIGN(c.include_ip_ranges, a.Ranges("traffic.sidecar.istio.io/includeOutboundIPRanges", {"*"}, true));
   FL_ASSIGN(c.exclude_ip_ranges, a.Ranges("traffic.sidecar.istio.io/excludeOutboundIPRanges", {}, false));
   const std::string inbound = "traffic.sidecar.istio.io/includeInboundPorts";
   if (a.Has(inbound) && Trim(a.Text(inbound)) != "*") {
     FL_ASSIGN(auto ports, a.Ports(inbound, {}));
     c.include_inbound_ports = "";
-    for (uint16_t p : ports) c.include_inbound_ports += (c.include_inbound_ports.empty() ? "" : ",") + std::to_string(p);
+    for (uint16_t p : ports)
+      c.include_inbound_ports += (c.include_inbound_ports.empty() ? "" : ",") + std::to_string(p);
   }
   FL_ASSIGN(auto exclude_inbound, a.Ports("traffic.sidecar.istio.io/excludeInboundPorts", {}));
   for (uint16_t always : std::array<uint16_t, 3>{15020, 15021, 15090})
-    if (std::find(exclude_inbound.begin(), exclude_inbound.end(), always) == exclude_inbound.end()) exclude_inbound.push_back(always);
+    if (std::find(exclude_inbound.begin(), exclude_inbound.end(), always) == exclude_inbound.end())
+      exclude_inbound.push_back(always);
   c.exclude_inbound_ports = exclude_inbound;
   FL_ASSIGN(c.include_outbound_ports, a.Ports("traffic.sidecar.istio.io/includeOutboundPorts", {}));
   FL_ASSIGN(c.exclude_outbound_ports, a.Ports("traffic.sidecar.istio.io/excludeOutboundPorts", {15020}));
   FL_ASSIGN(c.exclude_interfaces, a.Interfaces("traffic.sidecar.istio.io/excludeInterfaces"));
-  FL_ASSIGN(c.reroute_interfaces, a.Interfaces(a.Has("istio.io/reroute-virtual-interfaces") ? "istio.io/reroute-virtual-interfaces"
-                                                                                              : "traffic.sidecar.istio.io/kubevirtInterfaces"));
-  if (int64_t uid = value::Int(proxy, "securityContext", "runAsUser"); uid > 0) c.proxy_uid = static_cast<uint32_t>(uid);
-  if (int64_t gid = value::Int(proxy, "securityContext", "runAsGroup"); gid > 0) c.proxy_gid = static_cast<uint32_t>(gid);
+  FL_ASSIGN(c.reroute_interfaces,
+            a.Interfaces(a.Has("istio.io/reroute-virtual-interfaces") ? "istio.io/reroute-virtual-interfaces"
+                                                                      : "traffic.sidecar.istio.io/kubevirtInterfaces"));
+  if (int64_t uid = value::Int(proxy, "securityContext", "runAsUser"); uid > 0)
+    c.proxy_uid = static_cast<uint32_t>(uid);
+  if (int64_t gid = value::Int(proxy, "securityContext", "runAsGroup"); gid > 0)
+    c.proxy_gid = static_cast<uint32_t>(gid);
   c.dns_capture = EnvBool(proxy, "ISTIO_META_DNS_CAPTURE");
   c.dual_stack = EnvBool(proxy, "ISTIO_DUAL_STACK");
   c.drop_invalid = EnvBool(proxy, "INVALID_DROP");

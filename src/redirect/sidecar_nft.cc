@@ -4,7 +4,8 @@
 namespace fairlead::redirect {
 namespace {
 
-// Collects the rules of one table and writes its part of the transaction. Chains appear when a rule or a jump needs them.
+// Collects the rules of one table and writes its part of the transaction. Chains appear when a rule or a jump needs
+// them.
 class Table {
  public:
   explicit Table(std::string name) : name_(std::move(name)) {}
@@ -76,7 +77,8 @@ class SidecarRules {
     if (c_.include_inbound_ports.empty()) return;
     nat_.Rule("prerouting", "meta l4proto tcp counter jump istio-inbound");
     if (c_.include_inbound_ports == "*") {
-      for (uint16_t p : c_.exclude_inbound_ports) nat_.Rule("istio-inbound", "meta l4proto tcp tcp dport " + std::to_string(p) + " counter return");
+      for (uint16_t p : c_.exclude_inbound_ports)
+        nat_.Rule("istio-inbound", "meta l4proto tcp tcp dport " + std::to_string(p) + " counter return");
       nat_.Rule("istio-inbound", "meta l4proto tcp counter jump istio-in-redirect");
     } else {
       for (const std::string& p : SplitNonEmpty(c_.include_inbound_ports, ','))
@@ -102,22 +104,29 @@ class SidecarRules {
     }
     Both(o, "", "daddr 127.0.0.1/32", "daddr ::1/128", " counter return");
     for (const std::string& cidr : c_.exclude_ip_ranges) Range(cidr, "counter return");
-    for (uint16_t p : c_.include_outbound_ports) nat_.Rule(o, "meta l4proto tcp tcp dport " + std::to_string(p) + " counter jump istio-redirect");
+    for (uint16_t p : c_.include_outbound_ports)
+      nat_.Rule(o, "meta l4proto tcp tcp dport " + std::to_string(p) + " counter jump istio-redirect");
     for (const std::string& cidr : c_.include_ip_ranges) {
-      if (cidr == "*") nat_.Rule(o, "counter jump istio-redirect");
-      else Range(cidr, "counter jump istio-redirect");
+      if (cidr == "*")
+        nat_.Rule(o, "counter jump istio-redirect");
+      else
+        Range(cidr, "counter jump istio-redirect");
     }
   }
 
   // What the proxy itself sends: to the application by way of lo it is inbound traffic, anything else leaves untouched;
   // what the application sends to itself stays local.
   void Owner(const std::string& is, const std::string& is_not) {
-    const std::string o = "istio-output", ports = c_.dns_capture ? "tcp dport != { 53, 15008 } " : "tcp dport != 15008 ";
-    Both(o, "oifname lo meta l4proto tcp ", "daddr != 127.0.0.1/32", "daddr != ::1/128", " " + ports + is + " counter jump istio-in-redirect");
+    const std::string o = "istio-output",
+                      ports = c_.dns_capture ? "tcp dport != { 53, 15008 } " : "tcp dport != 15008 ";
+    Both(o, "oifname lo meta l4proto tcp ", "daddr != 127.0.0.1/32", "daddr != ::1/128",
+         " " + ports + is + " counter jump istio-in-redirect");
     bool loopback_included = false;
-    for (const std::string& cidr : c_.include_ip_ranges) loopback_included |= cidr.starts_with("127.") || cidr.starts_with("::1");
+    for (const std::string& cidr : c_.include_ip_ranges)
+      loopback_included |= cidr.starts_with("127.") || cidr.starts_with("::1");
     if (!loopback_included)
-      nat_.Rule(o, std::string("oifname lo ") + (c_.dns_capture ? "meta l4proto tcp tcp dport != 53 " : "") + is_not + " counter return");
+      nat_.Rule(o, std::string("oifname lo ") + (c_.dns_capture ? "meta l4proto tcp tcp dport != 53 " : "") + is_not +
+                       " counter return");
     nat_.Rule(o, is + " counter return");
   }
 
@@ -138,7 +147,8 @@ class SidecarRules {
     if (IsV6(cidr) && !ipv6_) return;
     nat_.Rule("istio-output", (IsV6(cidr) ? "ip6 daddr " : "ip daddr ") + cidr + " " + verdict);
   }
-  void Both(const std::string& chain, const std::string& before, const std::string& v4, const std::string& v6, const std::string& after) {
+  void Both(const std::string& chain, const std::string& before, const std::string& v4, const std::string& v6,
+            const std::string& after) {
     nat_.Rule(chain, before + "ip " + v4 + after);
     if (ipv6_) nat_.Rule(chain, before + "ip6 " + v6 + after);
   }
@@ -155,7 +165,9 @@ std::vector<std::string> SidecarTables() { return {"istio-proxy-nat", "istio-pro
 
 Result<std::string> SidecarNftScript(const SidecarConfig& config, bool ipv6) {
   if (config.interception_mode == "TPROXY")
-    return MakeError(Code::kUnsupported, "interception mode TPROXY is not supported yet; set annotation sidecar.istio.io/interceptionMode to REDIRECT");
+    return MakeError(
+        Code::kUnsupported,
+        "interception mode TPROXY is not supported yet; set annotation sidecar.istio.io/interceptionMode to REDIRECT");
   return SidecarRules(config, ipv6).Script();
 }
 

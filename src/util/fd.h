@@ -49,8 +49,8 @@ class WakeFd {
   std::optional<std::stop_callback<Waker>> callback_;
 };
 
-// Waits until fd is ready for `events` (POLLIN, POLLOUT). kDeadlineExceeded on timeout, kUnavailable when `wake_fd` fired.
-// wake_fd may be -1.
+// Waits until fd is ready for `events` (POLLIN, POLLOUT). kDeadlineExceeded on timeout, kUnavailable when `wake_fd`
+// fired. wake_fd may be -1.
 Status WaitFd(int fd, short events, std::chrono::milliseconds timeout, int wake_fd = -1);
 
 // Sleeps; returns false when stop was requested before the time was over.

@@ -24,7 +24,8 @@ Result<std::string> ReadFile(const std::string& path, size_t limit) {
     if (n == 0) return out;
     out.append(buf, static_cast<size_t>(n));
     if (out.size() > limit)
-      return MakeError(Code::kInvalid, "reading " + path + ": larger than the limit of " + std::to_string(limit) + " bytes");
+      return MakeError(Code::kInvalid,
+                       "reading " + path + ": larger than the limit of " + std::to_string(limit) + " bytes");
   }
 }
 
@@ -66,14 +67,15 @@ Status MakeDirectories(const std::string& path, unsigned mode) {
 Result<std::vector<std::string>> ListDirectory(const std::string& path) {
   std::error_code ec;
   std::vector<std::string> names;
-  for (fs::directory_iterator it(path, ec), end; !ec && it != end; it.increment(ec)) names.push_back(it->path().filename().string());
+  for (fs::directory_iterator it(path, ec), end; !ec && it != end; it.increment(ec))
+    names.push_back(it->path().filename().string());
   if (ec) return ErrnoError("listing " + path, ec.value());
   std::sort(names.begin(), names.end());
   return names;
 }
 
 bool FileExists(const std::string& path) {
-  struct stat st{};
+  struct stat st {};
   return ::stat(path.c_str(), &st) == 0;
 }
 

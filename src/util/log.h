@@ -16,13 +16,14 @@ struct LogField {
   LogField(std::string_view k, const char* v) : key(k), value(v) {}
   LogField(std::string_view k, bool v) : key(k), value(v ? "true" : "false") {}
   template <class N>
-    requires(std::is_arithmetic_v<N> && !std::is_same_v<N, bool>)
-  LogField(std::string_view k, N v) : key(k), value(std::to_string(v)) {}
+  requires(std::is_arithmetic_v<N> && !std::is_same_v<N, bool>) LogField(std::string_view k, N v)
+      : key(k), value(std::to_string(v)) {}
   std::string key;
   std::string value;
 };
 
-// The lowest level that is printed (default kInfo), and whether lines are JSON objects. Call once at the start of main().
+// The lowest level that is printed (default kInfo), and whether lines are JSON objects. Call once at the start of
+// main().
 void ConfigureLog(Level level, bool as_json);
 // "debug", "info", "warn"/"warning", "error", also in istio's form "default:debug"; anything else is kInfo.
 Level ParseLevel(std::string_view name);

@@ -1,5 +1,6 @@
-// Errors as values. A function that can fail returns Result<T>; a caller branches on Error::code and shows Error::message
-// to the person who must act. Context grows outward: `Error::Wrap("reading /etc/x")` yields "reading /etc/x: no such file".
+// Errors as values. A function that can fail returns Result<T>; a caller branches on Error::code and shows
+// Error::message to the person who must act. Context grows outward: `Error::Wrap("reading /etc/x")` yields "reading
+// /etc/x: no such file".
 #pragma once
 #include <expected>
 #include <string>
@@ -8,16 +9,16 @@
 namespace fairlead {
 
 enum class Code {
-  kInvalid,           // the input is wrong; the same input will fail again
+  kInvalid,  // the input is wrong; the same input will fail again
   kNotFound,
   kAlreadyExists,
-  kConflict,          // somebody else changed it meanwhile; read again and retry
-  kGone,              // a resource version is too old; list again
+  kConflict,  // somebody else changed it meanwhile; read again and retry
+  kGone,      // a resource version is too old; list again
   kForbidden,
   kUnauthorized,
-  kUnavailable,       // the other side is not there now; retry later
+  kUnavailable,  // the other side is not there now; retry later
   kDeadlineExceeded,
-  kIo,                // the operating system refused; see `sys_errno`
+  kIo,  // the operating system refused; see `sys_errno`
   kUnsupported,
   kInternal,
 };
@@ -28,9 +29,9 @@ const char* CodeName(Code code);
 struct Error {
   Code code = Code::kInternal;
   std::string message;
-  int sys_errno = 0;      // errno, where the operating system gave one
-  int http_status = 0;    // where an HTTP answer gave one
-  std::string reason;     // a Kubernetes reason, where there is one
+  int sys_errno = 0;    // errno, where the operating system gave one
+  int http_status = 0;  // where an HTTP answer gave one
+  std::string reason;   // a Kubernetes reason, where there is one
 
   // The same error with "context: " before its message.
   Error Wrap(std::string_view context) const;
@@ -44,7 +45,7 @@ Error ErrnoError(std::string_view what, int err);
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : v_(std::move(value)) {}                 // NOLINT: implicit on purpose
+  Result(T value) : v_(std::move(value)) {}                       // NOLINT: implicit on purpose
   Result(Error error) : v_(std::unexpected(std::move(error))) {}  // NOLINT
   bool ok() const { return v_.has_value(); }
   explicit operator bool() const { return ok(); }
@@ -84,9 +85,9 @@ using Status = Result<void>;
 #define FL_CONCAT(a, b) FL_CONCAT2(a, b)
 // FL_ASSIGN(auto x, F()): x is F()'s value; an error returns from this function.
 #define FL_ASSIGN(lhs, expr) FL_ASSIGN_IMPL(FL_CONCAT(fl_result_, __LINE__), lhs, expr)
-#define FL_ASSIGN_IMPL(tmp, lhs, expr)  \
-  auto tmp = (expr);                    \
-  if (!tmp.ok()) return tmp.error();    \
+#define FL_ASSIGN_IMPL(tmp, lhs, expr) \
+  auto tmp = (expr);                   \
+  if (!tmp.ok()) return tmp.error();   \
   lhs = std::move(tmp).value()
 // FL_TRY(F()): an error returns from this function.
 #define FL_TRY(expr) FL_TRY_IMPL(FL_CONCAT(fl_status_, __LINE__), expr)

@@ -8,15 +8,15 @@
 
 namespace fairlead {
 
-std::vector<std::string> Split(std::string_view text, char separator);      // "" -> {""}
+std::vector<std::string> Split(std::string_view text, char separator);          // "" -> {""}
 std::vector<std::string> SplitNonEmpty(std::string_view text, char separator);  // trimmed parts, empty ones dropped
 std::string Join(const std::vector<std::string>& parts, std::string_view separator);
 std::string_view Trim(std::string_view text);  // ASCII white space
 std::string ToLower(std::string_view text);
 bool EqualFold(std::string_view a, std::string_view b);  // ASCII
 std::string ReplaceAll(std::string text, std::string_view from, std::string_view to);
-Result<int64_t> ParseInt(std::string_view text);    // decimal, the whole text
-Result<bool> ParseBool(std::string_view text);      // as Go's strconv.ParseBool
+Result<int64_t> ParseInt(std::string_view text);  // decimal, the whole text
+Result<bool> ParseBool(std::string_view text);    // as Go's strconv.ParseBool
 std::string Base64Encode(std::string_view bytes);
 Result<std::string> Base64Decode(std::string_view text);  // standard or URL alphabet, padding optional
 std::string HexEncode(std::string_view bytes);

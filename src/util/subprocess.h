@@ -10,14 +10,14 @@ namespace fairlead {
 
 struct RunOptions {
   std::string input;
-  std::vector<std::string> env;          // "K=V"; replaces the environment when `replace_env`
+  std::vector<std::string> env;  // "K=V"; replaces the environment when `replace_env`
   bool replace_env = false;
   std::chrono::milliseconds timeout{30000};
-  size_t output_limit = 4u << 20;        // more ends the program with an error
+  size_t output_limit = 4u << 20;  // more ends the program with an error
 };
 
 struct RunResult {
-  int exit_status = 0;                   // 128+N when signal N ended it
+  int exit_status = 0;  // 128+N when signal N ended it
   std::string out;
   std::string err;
 };

@@ -21,7 +21,8 @@ Result<sockaddr_un> Address(const std::string& path) {
   sockaddr_un addr{};
   addr.sun_family = AF_UNIX;
   if (path.size() >= sizeof addr.sun_path)
-    return MakeError(Code::kInvalid, "socket path " + path + " is longer than " + std::to_string(sizeof addr.sun_path - 1) + " bytes");
+    return MakeError(Code::kInvalid,
+                     "socket path " + path + " is longer than " + std::to_string(sizeof addr.sun_path - 1) + " bytes");
   memcpy(addr.sun_path, path.c_str(), path.size() + 1);
   return addr;
 }
@@ -33,7 +34,8 @@ Result<UniqueFd> ListenUnix(const std::string& path, SocketKind kind, unsigned m
   FL_ASSIGN(sockaddr_un addr, Address(fresh));
   UniqueFd fd(::socket(AF_UNIX, KindFlag(kind) | SOCK_CLOEXEC, 0));
   if (!fd.valid()) return ErrnoError("socket", errno);
-  if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&addr), sizeof addr) != 0) return ErrnoError("binding " + path, errno);
+  if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&addr), sizeof addr) != 0)
+    return ErrnoError("binding " + path, errno);
   auto fail = [&](const char* step) {
     Error e = ErrnoError(std::string(step) + " " + path, errno);
     ::unlink(fresh.c_str());
@@ -123,7 +125,8 @@ Result<Received> ReceiveWithFds(int fd, size_t limit) {
       out.fds.emplace_back(received);
     }
   }
-  if (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) return MakeError(Code::kInvalid, "message larger than " + std::to_string(limit) + " bytes");
+  if (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
+    return MakeError(Code::kInvalid, "message larger than " + std::to_string(limit) + " bytes");
   out.bytes.resize(static_cast<size_t>(n));
   return out;
 }

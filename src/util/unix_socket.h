@@ -17,7 +17,7 @@ Result<UniqueFd> ListenUnix(const std::string& path, SocketKind kind, unsigned m
 Result<UniqueFd> ConnectUnix(const std::string& path, SocketKind kind);
 
 struct PeerCredentials {
-  int pid = 0;   // 0 when the peer lives in another pid namespace
+  int pid = 0;  // 0 when the peer lives in another pid namespace
   unsigned uid = 0;
   unsigned gid = 0;
 };
@@ -27,8 +27,8 @@ Result<PeerCredentials> GetPeerCredentials(int fd);
 Status SendWithFds(int fd, std::string_view bytes, const std::vector<int>& fds);
 
 struct Received {
-  std::string bytes;            // empty: the peer closed
-  std::vector<UniqueFd> fds;    // close-on-exec
+  std::string bytes;          // empty: the peer closed
+  std::vector<UniqueFd> fds;  // close-on-exec
 };
 // One read of up to `limit` bytes. A truncated message or descriptor list is kInvalid.
 Result<Received> ReceiveWithFds(int fd, size_t limit);

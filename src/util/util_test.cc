@@ -28,8 +28,9 @@ class TempDir {
 };
 
 TEST(HumanDuration, PrintsAgesAsKubectlDoes) {
-  const std::pair<long, const char*> cases[] = {{-5, "<invalid>"}, {-1, "0s"}, {95, "95s"}, {119, "119s"}, {330, "5m30s"}, {300, "5m"}, {10200, "170m"},
-                                                {25500, "7h5m"}, {144000, "40h"}, {183600, "2d3h"}, {34560000, "400d"}};
+  const std::pair<long, const char*> cases[] = {{-5, "<invalid>"}, {-1, "0s"},       {95, "95s"},       {119, "119s"},
+                                                {330, "5m30s"},    {300, "5m"},      {10200, "170m"},   {25500, "7h5m"},
+                                                {144000, "40h"},   {183600, "2d3h"}, {34560000, "400d"}};
   for (auto [seconds, want] : cases) EXPECT_EQ(HumanDuration(std::chrono::seconds(seconds)), want) << seconds;
 }
 
@@ -38,7 +39,8 @@ TEST(Rfc3339, RoundTripsAndRefusesWhatIsNoTime) {
   ASSERT_TRUE(t.ok());
   EXPECT_EQ(Rfc3339(*t), "2026-01-02T03:04:05Z");
   EXPECT_EQ(Rfc3339(*ParseRfc3339("2026-01-02T05:04:05+02:00")), "2026-01-02T03:04:05Z");
-  for (const char* bad : {"", "yesterday", "2026-01-02", "2026-01-02T03:04:05", "2026-01-02T03:04:05Q"}) EXPECT_FALSE(ParseRfc3339(bad).ok()) << bad;
+  for (const char* bad : {"", "yesterday", "2026-01-02", "2026-01-02T03:04:05", "2026-01-02T03:04:05Q"})
+    EXPECT_FALSE(ParseRfc3339(bad).ok()) << bad;
 }
 
 TEST(Base64, RoundTripsAnyBytes) {

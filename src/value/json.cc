@@ -15,7 +15,8 @@ constexpr int kMaxDepth = 512;
 
 Result<Json> ParseJson(std::string_view text, std::string_view what, size_t limit) {
   if (text.size() > limit)
-    return MakeError(Code::kInvalid, std::string(what) + ": larger than the limit of " + std::to_string(limit) + " bytes");
+    return MakeError(Code::kInvalid,
+                     std::string(what) + ": larger than the limit of " + std::to_string(limit) + " bytes");
   bool too_deep = false;
   auto guard = [&](int depth, Json::parse_event_t, Json&) {
     if (depth <= kMaxDepth) return true;
@@ -24,7 +25,8 @@ Result<Json> ParseJson(std::string_view text, std::string_view what, size_t limi
   };
   try {
     Json j = Json::parse(text, guard);
-    if (too_deep) return MakeError(Code::kInvalid, std::string(what) + ": nested deeper than " + std::to_string(kMaxDepth));
+    if (too_deep)
+      return MakeError(Code::kInvalid, std::string(what) + ": nested deeper than " + std::to_string(kMaxDepth));
     return j;
   } catch (const Json::exception& e) {
     std::string message = e.what();
@@ -47,7 +49,9 @@ const Json& Member(const Json& j, std::string_view key) {
   return it == j.end() ? Null() : *it;
 }
 
-std::string AsString(const Json& j, std::string fallback) { return j.is_string() ? j.get<std::string>() : std::move(fallback); }
+std::string AsString(const Json& j, std::string fallback) {
+  return j.is_string() ? j.get<std::string>() : std::move(fallback);
+}
 
 int64_t AsInt(const Json& j, int64_t fallback) {
   if (j.is_number_integer()) return j.get<int64_t>();
@@ -59,12 +63,17 @@ bool AsBool(const Json& j, bool fallback) { return j.is_boolean() ? j.get<bool>(
 
 bool IsEmpty(const Json& j) {
   switch (j.type()) {
-    case Json::value_t::null: return true;
+    case Json::value_t::null:
+      return true;
     case Json::value_t::object:
-    case Json::value_t::array: return j.empty();
-    case Json::value_t::string: return j.get_ref<const std::string&>().empty();
-    case Json::value_t::boolean: return !j.get<bool>();
-    default: return j.is_number() && j.get<double>() == 0;
+    case Json::value_t::array:
+      return j.empty();
+    case Json::value_t::string:
+      return j.get_ref<const std::string&>().empty();
+    case Json::value_t::boolean:
+      return !j.get<bool>();
+    default:
+      return j.is_number() && j.get<double>() == 0;
   }
 }
 
@@ -95,7 +104,8 @@ std::string Sha256Hex(std::string_view bytes) {
 std::string HmacSha256(std::string_view key, std::string_view bytes) {
   unsigned char out[EVP_MAX_MD_SIZE];
   unsigned len = 0;
-  HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), out, &len);
+  HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), reinterpret_cast<const unsigned char*>(bytes.data()),
+       bytes.size(), out, &len);
   return {reinterpret_cast<char*>(out), len};
 }
 

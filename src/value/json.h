@@ -12,12 +12,13 @@ using Json = nlohmann::json;
 
 namespace fairlead::value {
 
-// Parses one document. Errors name `what` and the byte position. Nesting deeper than 512 or text over `limit` is kInvalid.
+// Parses one document. Errors name `what` and the byte position. Nesting deeper than 512 or text over `limit` is
+// kInvalid.
 Result<Json> ParseJson(std::string_view text, std::string_view what, size_t limit = 64u << 20);
-std::string Dump(const Json& j);             // one line; invalid UTF-8 is replaced
-std::string DumpPretty(const Json& j);       // two spaces
+std::string Dump(const Json& j);        // one line; invalid UTF-8 is replaced
+std::string DumpPretty(const Json& j);  // two spaces
 
-const Json& Null();                          // a null to refer to
+const Json& Null();                                       // a null to refer to
 const Json& Member(const Json& j, std::string_view key);  // null when j is no object or lacks the key
 
 // At(j, "status", "conditions", 0): the member below, or null.
@@ -44,11 +45,17 @@ int64_t AsInt(const Json& j, int64_t fallback = 0);
 bool AsBool(const Json& j, bool fallback = false);
 
 template <class... Path>
-std::string Str(const Json& j, Path... path) { return AsString(At(j, path...)); }
+std::string Str(const Json& j, Path... path) {
+  return AsString(At(j, path...));
+}
 template <class... Path>
-int64_t Int(const Json& j, Path... path) { return AsInt(At(j, path...)); }
+int64_t Int(const Json& j, Path... path) {
+  return AsInt(At(j, path...));
+}
 template <class... Path>
-bool Bool(const Json& j, Path... path) { return AsBool(At(j, path...)); }
+bool Bool(const Json& j, Path... path) {
+  return AsBool(At(j, path...));
+}
 
 // True when j is null, "", 0, false, {} or [].
 bool IsEmpty(const Json& j);

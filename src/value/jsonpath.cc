@@ -36,8 +36,10 @@ Result<JsonPath> JsonPath::Create(std::string_view text) {
           op = "!=";
         }
         std::string_view member = Trim(inner.substr(0, at));
-        if (at == inner.npos || !member.starts_with("@.")) return Bad(text, "a filter is written [?(@.member==\"value\")]");
-        out.steps_.push_back({Step::kFilter, std::string(member.substr(2)), 0, op, Unquote(Trim(inner.substr(at + 2)))});
+        if (at == inner.npos || !member.starts_with("@."))
+          return Bad(text, "a filter is written [?(@.member==\"value\")]");
+        out.steps_.push_back(
+            {Step::kFilter, std::string(member.substr(2)), 0, op, Unquote(Trim(inner.substr(at + 2)))});
         continue;
       }
       s.remove_prefix(end + 1);

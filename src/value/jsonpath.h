@@ -18,9 +18,9 @@ class JsonPath {
  private:
   struct Step {
     enum Kind { kKey, kIndex, kAll, kFilter } kind;
-    std::string key;                 // kKey; kFilter: member compared
-    long index = 0;                  // kIndex, negative from the end
-    std::string op, literal;         // kFilter
+    std::string key;          // kKey; kFilter: member compared
+    long index = 0;           // kIndex, negative from the end
+    std::string op, literal;  // kFilter
   };
   std::vector<Step> steps_;
 };

@@ -25,7 +25,8 @@ Status JsonPatch(Json& target, const Json& operations) {
     target = std::move(copy);
     return {};
   } catch (const Json::exception& e) {
-    return MakeError(Code::kInvalid, std::string("the server rejected our request due to an error in our request: ") + e.what());
+    return MakeError(Code::kInvalid,
+                     std::string("the server rejected our request due to an error in our request: ") + e.what());
   }
 }
 

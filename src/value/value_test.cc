@@ -9,10 +9,25 @@ namespace {
 
 // Expectations of ParseYaml and ToYaml were taken from sigs.k8s.io/yaml 1.6 and go-yaml v2.4.
 TEST(ParseYaml, ReadsScalarsByYaml11) {
-  const std::pair<const char*, Json> cases[] = {
-      {"0755", 493}, {"0o755", 493}, {"0x1F", 31}, {"1_000", 1000}, {"1e3", 1000.0}, {"yes", true}, {"off", false}, {"~", nullptr}, {"12:30", "12:30"},
-      {"2001-01-01", "2001-01-01"}, {"1.30", 1.3}, {"'1'", "1"}, {"\"true\"", "true"}, {"-5", -5}, {"+1", 1}, {"1.2.3", "1.2.3"}, {"v1.28.6", "v1.28.6"},
-      {"- a", Json::array({"a"})}, {"{}", Json::object()}};
+  const std::pair<const char*, Json> cases[] = {{"0755", 493},
+                                                {"0o755", 493},
+                                                {"0x1F", 31},
+                                                {"1_000", 1000},
+                                                {"1e3", 1000.0},
+                                                {"yes", true},
+                                                {"off", false},
+                                                {"~", nullptr},
+                                                {"12:30", "12:30"},
+                                                {"2001-01-01", "2001-01-01"},
+                                                {"1.30", 1.3},
+                                                {"'1'", "1"},
+                                                {"\"true\"", "true"},
+                                                {"-5", -5},
+                                                {"+1", 1},
+                                                {"1.2.3", "1.2.3"},
+                                                {"v1.28.6", "v1.28.6"},
+                                                {"- a", Json::array({"a"})},
+                                                {"{}", Json::object()}};
   for (const auto& [text, want] : cases) {
     auto got = ParseYaml(text, "test");
     ASSERT_TRUE(got.ok()) << text;
@@ -57,7 +72,11 @@ TEST(ToYaml, WritesAsGoYamlDoes) {
 }
 
 TEST(ToYaml, IsReadBackAsTheSame) {
-  Json j = {{"a", {{"b", {1, "two", nullptr, true, 1.5, "multi\nline\n", "- x", "#c", "a #c", "'q'", "\"q\"", "tab\there", "emoji \xF0\x9F\x98\x80", "{x", "no", "0x10", ".5", "~"}}}}, {"empty", Json::object()}};
+  Json j = {{"a",
+             {{"b",
+               {1, "two", nullptr, true, 1.5, "multi\nline\n", "- x", "#c", "a #c", "'q'", "\"q\"", "tab\there",
+                "emoji \xF0\x9F\x98\x80", "{x", "no", "0x10", ".5", "~"}}}},
+            {"empty", Json::object()}};
   auto back = ParseYaml(ToYaml(j), "test");
   ASSERT_TRUE(back.ok()) << back.error().message << "\n" << ToYaml(j);
   EXPECT_EQ(*back, j) << ToYaml(j);
@@ -82,7 +101,8 @@ TEST(MergePatch, FollowsRfc7386) {
 TEST(JsonPatch, ChangesAllOrNothing) {
   Json t = {{"a", 1}};
   Json before = t;
-  EXPECT_FALSE(JsonPatch(t, Json::parse(R"([{"op":"add","path":"/b","value":2},{"op":"test","path":"/a","value":9}])")).ok());
+  EXPECT_FALSE(
+      JsonPatch(t, Json::parse(R"([{"op":"add","path":"/b","value":2},{"op":"test","path":"/a","value":9}])")).ok());
   EXPECT_EQ(t, before);
   EXPECT_TRUE(JsonPatch(t, Json::parse(R"([{"op":"replace","path":"/a","value":2}])")).ok());
   EXPECT_EQ(t["a"], 2);
@@ -95,7 +115,9 @@ TEST(MergeValues, DeletesByNullAndReplacesLists) {
 }
 
 TEST(JsonPath, FindsWhatPrinterColumnsName) {
-  Json o = {{"status", {{"conditions", {{{"type", "Ready"}, {"status", "True"}}, {{"type", "Other"}, {"status", "False"}}}}}}, {"m", {{"a.b/c", 1}}}};
+  Json o = {
+      {"status", {{"conditions", {{{"type", "Ready"}, {"status", "True"}}, {{"type", "Other"}, {"status", "False"}}}}}},
+      {"m", {{"a.b/c", 1}}}};
   EXPECT_EQ(JsonPath::Create(".status.conditions[?(@.type==\"Ready\")].status")->First(o), "True");
   EXPECT_EQ(JsonPath::Create("{.status.conditions[*].type}")->Find(o).size(), 2u);
   EXPECT_EQ(JsonPath::Create(".status.conditions[-1].type")->First(o), "Other");

@@ -16,7 +16,10 @@ bool AllDigits(std::string_view s, int base) {
   bool any = false;
   for (char c : s) {
     if (c == '_') continue;
-    int v = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : 99;
+    int v = c >= '0' && c <= '9'   ? c - '0'
+            : c >= 'a' && c <= 'f' ? c - 'a' + 10
+            : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                   : 99;
     if (v >= base) return false;
     any = true;
   }
@@ -38,9 +41,12 @@ std::optional<Json> ResolvePlain(std::string_view s) {
   bool negative = s[0] == '-';
   std::string_view digits = s[0] == '-' || s[0] == '+' ? s.substr(1) : s;
   int base = 10;
-  if (digits.starts_with("0x")) base = 16;
-  else if (digits.starts_with("0o")) base = 8;
-  else if (digits.starts_with("0b")) base = 2;
+  if (digits.starts_with("0x"))
+    base = 16;
+  else if (digits.starts_with("0o"))
+    base = 8;
+  else if (digits.starts_with("0b"))
+    base = 2;
   std::string_view body = base == 10 ? digits : digits.substr(2);
   if (base == 10 && body.size() > 1 && body[0] == '0' && AllDigits(body, 8)) base = 8;
   if (AllDigits(body, base)) {
@@ -56,10 +62,14 @@ std::optional<Json> ResolvePlain(std::string_view s) {
   bool float_shape = false, digit = false;
   for (size_t i = 0; i < clean.size(); ++i) {
     char c = clean[i];
-    if (isdigit(static_cast<unsigned char>(c))) digit = true;
-    else if (c == '.' || c == 'e' || c == 'E') float_shape = true;
-    else if (c != '-' && c != '+') return std::nullopt;
-    else if (i != 0 && clean[i - 1] != 'e' && clean[i - 1] != 'E') return std::nullopt;
+    if (isdigit(static_cast<unsigned char>(c)))
+      digit = true;
+    else if (c == '.' || c == 'e' || c == 'E')
+      float_shape = true;
+    else if (c != '-' && c != '+')
+      return std::nullopt;
+    else if (i != 0 && clean[i - 1] != 'e' && clean[i - 1] != 'E')
+      return std::nullopt;
   }
   if (!digit || !float_shape) return std::nullopt;
   double d = 0;
@@ -79,7 +89,8 @@ Result<Json> Convert(const YAML::Node& node, int depth) {
   if (depth > kMaxDepth) return MakeError(Code::kInvalid, where() + "nested deeper than " + std::to_string(kMaxDepth));
   switch (node.Type()) {
     case YAML::NodeType::Undefined:
-    case YAML::NodeType::Null: return Json(nullptr);
+    case YAML::NodeType::Null:
+      return Json(nullptr);
     case YAML::NodeType::Scalar: {
       const std::string& text = node.Scalar();
       if (node.Tag() == "!" || node.Tag() == "tag:yaml.org,2002:str") return Json(text);
@@ -174,7 +185,8 @@ bool LooksLikeTimestamp(std::string_view s) {
   if (s.size() < 8 || !isdigit(static_cast<unsigned char>(s[0]))) return false;
   int digits = 0;
   while (digits < 4 && isdigit(static_cast<unsigned char>(s[static_cast<size_t>(digits)]))) ++digits;
-  return digits == 4 && s[4] == '-' && s.find('-', 5) != s.npos && s.find_first_not_of("0123456789-:.TtZz +", 0) == s.npos;
+  return digits == 4 && s[4] == '-' && s.find('-', 5) != s.npos &&
+         s.find_first_not_of("0123456789-:.TtZz +", 0) == s.npos;
 }
 
 bool LooksLikeBase60(std::string_view s) {
@@ -214,20 +226,30 @@ std::string DoubleQuoted(const std::string& s) {
   for (size_t i = 0; i < s.size(); ++i) {
     unsigned char c = static_cast<unsigned char>(s[i]);
     char buf[16];
-    if (c == '"' || c == '\\') (out += '\\') += static_cast<char>(c);
-    else if (c == '\n') out += "\\n";
-    else if (c == '\t') out += "\\t";
-    else if (c == '\r') out += "\\r";
-    else if (c == 0) out += "\\0";
-    else if (c == 7) out += "\\a";
-    else if (c == 8) out += "\\b";
-    else if (c == 27) out += "\\e";
-    else if (c < 0x20 || c == 0x7f) out += (snprintf(buf, sizeof buf, "\\x%02X", c), buf);
+    if (c == '"' || c == '\\')
+      (out += '\\') += static_cast<char>(c);
+    else if (c == '\n')
+      out += "\\n";
+    else if (c == '\t')
+      out += "\\t";
+    else if (c == '\r')
+      out += "\\r";
+    else if (c == 0)
+      out += "\\0";
+    else if (c == 7)
+      out += "\\a";
+    else if (c == 8)
+      out += "\\b";
+    else if (c == 27)
+      out += "\\e";
+    else if (c < 0x20 || c == 0x7f)
+      out += (snprintf(buf, sizeof buf, "\\x%02X", c), buf);
     else if (c >= 0xf0 && i + 3 < s.size()) {
       unsigned cp = (c & 7u) << 18 | (s[i + 1] & 0x3fu) << 12 | (s[i + 2] & 0x3fu) << 6 | (s[i + 3] & 0x3fu);
       out += (snprintf(buf, sizeof buf, "\\U%08X", cp), buf);
       i += 3;
-    } else out += static_cast<char>(c);
+    } else
+      out += static_cast<char>(c);
   }
   return out + "\"";
 }
@@ -275,9 +297,12 @@ class Emitter {
       out += ':';
       size_t column = indent + out.size() - start;
       const Json& v = j[k];
-      if (v.is_object() && !v.empty()) Map(v, indent + 2, false);
-      else if (v.is_array() && !v.empty()) Sequence(v, indent, false);
-      else Value(v, indent + 2, column, false);
+      if (v.is_object() && !v.empty())
+        Map(v, indent + 2, false);
+      else if (v.is_array() && !v.empty())
+        Sequence(v, indent, false);
+      else
+        Value(v, indent + 2, column, false);
     }
   }
 
@@ -296,13 +321,18 @@ class Emitter {
     if (j.is_string()) return Text(j.get_ref<const std::string&>(), indent, column);
     if (j.is_number_float()) {
       double d = j.get<double>();
-      if (d == std::floor(d) && std::fabs(d) < 9.2e18) out += std::to_string(static_cast<int64_t>(d));
-      else out += FormatFloat(d, 6);
+      if (d == std::floor(d) && std::fabs(d) < 9.2e18)
+        out += std::to_string(static_cast<int64_t>(d));
+      else
+        out += FormatFloat(d, 6);
       return;
     }
-    if (j.is_object()) out += "{}";
-    else if (j.is_array()) out += "[]";
-    else out += Dump(j);
+    if (j.is_object())
+      out += "{}";
+    else if (j.is_array())
+      out += "[]";
+    else
+      out += Dump(j);
   }
 
   void Text(const std::string& s, size_t indent, size_t column) {
@@ -311,17 +341,26 @@ class Emitter {
       return;
     }
     switch (ChooseStyle(s)) {
-      case Style::kPlain: out += Fold(s, column, indent); return;
-      case Style::kSingle: out += Fold("'" + ReplaceAll(s, "'", "''") + "'", column, indent); return;
-      case Style::kDouble: out += Fold(DoubleQuoted(s), column, indent); return;
-      case Style::kLiteral: break;
+      case Style::kPlain:
+        out += Fold(s, column, indent);
+        return;
+      case Style::kSingle:
+        out += Fold("'" + ReplaceAll(s, "'", "''") + "'", column, indent);
+        return;
+      case Style::kDouble:
+        out += Fold(DoubleQuoted(s), column, indent);
+        return;
+      case Style::kLiteral:
+        break;
     }
     size_t newlines = 0;
     while (newlines < s.size() && s[s.size() - 1 - newlines] == '\n') ++newlines;
     out += '|';
     if (s[0] == ' ' || s[0] == '\n') out += '2';
-    if (newlines == 0) out += '-';
-    else if (newlines > 1 || newlines == s.size()) out += '+';
+    if (newlines == 0)
+      out += '-';
+    else if (newlines > 1 || newlines == s.size())
+      out += '+';
     std::string body = s.substr(0, s.size() - std::min<size_t>(newlines, 1));
     for (const std::string& line : Split(body, '\n')) {
       out += '\n';
@@ -349,12 +388,16 @@ Result<Json> ParseYaml(std::string_view text, std::string_view what) {
   return docs.empty() ? Json(nullptr) : std::move(docs[0]);
 }
 
-Result<std::vector<Json>> ParseYamlStream(std::string_view text, std::string_view what) { return Load(text, what, false); }
+Result<std::vector<Json>> ParseYamlStream(std::string_view text, std::string_view what) {
+  return Load(text, what, false);
+}
 
 std::string ToYaml(const Json& j) {
   Emitter e;
-  if (j.is_object() && !j.empty()) e.Map(j, 0, false);
-  else if (j.is_array() && !j.empty()) e.Sequence(j, 0, false);
+  if (j.is_object() && !j.empty())
+    e.Map(j, 0, false);
+  else if (j.is_array() && !j.empty())
+    e.Sequence(j, 0, false);
   else {
     e.Scalar(j, 0, 0);
     e.out += '\n';

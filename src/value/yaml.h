@@ -1,5 +1,6 @@
 // YAML in and out as Kubernetes and Helm see it: parsing follows sigs.k8s.io/yaml (YAML 1.1 words such as `yes` are
-// booleans, keys become strings), writing follows go-yaml v2 (natural key order, sequences not indented, folding at 80).
+// booleans, keys become strings), writing follows go-yaml v2 (natural key order, sequences not indented, folding at
+// 80).
 #pragma once
 #include <vector>
 

@@ -24,7 +24,7 @@ class Cluster:
     def __init__(self, nodes=3, images=None, args=()):
         self.dir = tempfile.mkdtemp(prefix="fairlead-e2e-")
         self.kubeconfig = self.dir + "/state/kubeconfig"
-        command = [str(BUILD / "fairlead-lab"), "up", "--nodes", str(nodes), "--state-dir", self.dir + "/state", *args]
+        command = [str(BUILD / "fairlead-lab"), "up", "--nodes", str(nodes), "--state-dir", self.dir + "/state", "--with-parent", *args]
         if images:
             command += ["--images", str(images)]
         self.log = open(self.dir + "/lab.log", "w")

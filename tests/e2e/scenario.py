@@ -62,6 +62,8 @@ class Update:
         def create(n):
             if n < self.pods_per_node:
                 c.apply(*[mesh_pod(f"load-{node[-1]}-{n}", namespace="load", node=node) for node in NODES])
+                if n >= 4:  # and one goes, on each node in turn
+                    c.kubectl("delete", "pod", "-n", "load", f"load-{n % 3 + 1}-{n - 4}", "--wait=false")
 
         creator = Background(create, self.period)
         creator.start()
@@ -92,7 +94,7 @@ class Update:
         self.show(["get", "pods", "-n", "istio-cni"])
         watch(0)
         watcher.stop()
-        while creator.is_alive() and len(c.get("pods", "-n", "load")["items"]) < 3 * self.pods_per_node:
+        while len([r for r in c.records() if r["namespace"] == "load"]) < 3 * self.pods_per_node:
             if creator.error:
                 raise creator.error
             time.sleep(0.1)
@@ -117,6 +119,7 @@ class Update:
         return {
             "pods created under load": len(load),
             "of them in the update window": len(in_window),
+            "pods deleted under load": len(load) - len(live),
             "pods without redirection rules": len(without),
             "sandbox failures": sum(e.get("count", 1) for e in events if e["reason"] == "FailedCreatePodSandBox"),
             "failed deletions of sandboxes": sum(e.get("count", 1) for e in events if e["reason"] == "FailedKillPodSandBox"),

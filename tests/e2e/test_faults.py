@@ -101,6 +101,21 @@ class MissingNamespace(unittest.TestCase):
             c.wait_ready("20s")
 
 
+class ShortLivedTokens(unittest.TestCase):
+    def test_operator_and_agents_go_on_after_their_first_token_expired(self):
+        with Cluster(args=("--token-seconds", "6")) as c:
+            c.install_operator()
+            c.install_cni("v1.28.5")
+            c.wait_ready()
+            time.sleep(8)
+            patch(c, {"version": "v1.28.6"})
+            c.wait_ready()
+            time.sleep(8)
+            c.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "mesh"}}, mesh_pod("late", node="node-1"))
+            c.wait_until(lambda: pod_ready(c.get("pod", "late", "-n", "mesh")), 20, "a mesh pod starts")
+            self.assertTrue(has_redirection(c.ruleset(c.get("pod", "late", "-n", "mesh")["metadata"]["uid"])))
+
+
 class Faults(unittest.TestCase):
     """In the middle of an update, with traffic and new pods."""
 
