@@ -47,9 +47,11 @@ def client_counts(c):
 
 
 class Update:
-    """One update under load. `say` gets lines for a person."""
+    """One update under load. `say` gets lines for a person. With `there_and_back` the updates go on, to the old version and
+    to the new one again, for as long as pods are created: then nearly all of them start in a window."""
 
-    def __init__(self, cluster, to, pods_per_node=22, period=0.6, say=lambda line: None, show=None):
+    def __init__(self, cluster, to, pods_per_node=22, period=0.6, say=lambda line: None, show=None, there_and_back=None):
+        self.there_and_back = there_and_back
         self.c, self.to, self.pods_per_node, self.period, self.say = cluster, to, pods_per_node, period, say
         self.show = show or (lambda args: self.c.kubectl(*args))
         self.figures = {}
@@ -94,7 +96,15 @@ class Update:
         self.show(["get", "pods", "-n", "istio-cni"])
         watch(0)
         watcher.stop()
-        while len([r for r in c.records() if r["namespace"] == "load"]) < 3 * self.pods_per_node:
+        windows = [(start_wall, wait_wall)]
+        while self.there_and_back and creator.is_alive() and self.created(c) < 3 * self.pods_per_node:
+            begin = time.time()
+            version = (self.there_and_back, self.to)[len(windows) % 2 == 0]
+            c.kubectl("patch", "istiocni", "default", "--type=merge", "-p", json.dumps({"spec": {"version": version}}))
+            c.wait_ready()
+            old_pods += [p["metadata"]["name"] for p in c.agents() if p["metadata"]["labels"]["app.kubernetes.io/version"] != version[1:]]
+            windows.append((begin, time.time()))
+        while self.created(c) < 3 * self.pods_per_node:
             if creator.error:
                 raise creator.error
             time.sleep(0.1)
@@ -102,20 +112,25 @@ class Update:
         c.wait_until(lambda: all(pod_ready(p) for p in c.get("pods", "-n", "load")["items"]), 60, "every pod of the load is ready")
         time.sleep(1.2)
         after = client_counts(c)
-        self.figures = self.measure(before, after, waited, start_wall, wait_wall, at_return, old_pods)
+        self.figures = self.measure(before, after, waited, windows, at_return, old_pods)
         return self.figures
 
-    def measure(self, before, after, waited, start_wall, wait_wall, at_return, old_pods):
+    @staticmethod
+    def created(c):
+        return sum(1 for r in c.records() if r["namespace"] == "load")
+
+    def measure(self, before, after, waited, windows, at_return, old_pods):
         c = self.c
+        start_wall, first_end = windows[0]
         records = {r["uid"]: r for r in c.records()}
         load = [r for r in records.values() if r["namespace"] == "load"]
         live = {p["metadata"]["uid"]: p for p in c.get("pods", "-n", "load")["items"]}
         without = [r["name"] for r in load if not r["rulesBeforeStart"] or (r["uid"] in live and not has_redirection(c.ruleset(r["uid"])))]
-        in_window = [r for r in load if start_wall * 1000 <= r["seenMs"] <= wait_wall * 1000]
+        in_window = [r for r in load if any(a * 1000 <= r["seenMs"] <= b * 1000 for a, b in windows)]
         outside = [r for r in load if r not in in_window]
         starts = lambda rows: max([(r["readyMs"] - r["seenMs"]) / 1000 for r in rows if r["readyMs"]], default=0.0)
         events = c.events("load") + c.events("mesh")
-        agents = [r["readyMs"] for r in records.values() if r["namespace"] == "istio-cni" and r["readyMs"] >= start_wall * 1000]
+        agents = [r["readyMs"] for r in records.values() if r["namespace"] == "istio-cni" and start_wall * 1000 <= r["readyMs"] <= first_end * 1000]
         return {
             "pods created under load": len(load),
             "of them in the update window": len(in_window),

@@ -10,13 +10,13 @@ from scenario import Update, broken_promises, has_redirection, start_mesh
 
 
 class UpdateUnderLoad(unittest.TestCase):
-    def check(self, values):
+    def check(self, values, there_and_back=None):
         with Cluster() as c:
             c.install_operator()
             c.install_cni("v1.28.5", values)
             c.wait_ready()
             start_mesh(c)
-            figures = Update(c, "v1.28.6").run()
+            figures = Update(c, "v1.28.6", there_and_back=there_and_back).run()
             self.assertEqual(broken_promises(figures), [], json.dumps(figures, indent=1))
             self.assertEqual(figures["pods created under load"], 66)
             return figures
@@ -26,6 +26,13 @@ class UpdateUnderLoad(unittest.TestCase):
 
     def test_without_surge_where_the_plugin_waits_for_the_next_agent(self):
         self.check({"cni": {"rollingMaxUnavailable": 1}})
+
+
+    def test_one_update_after_another_with_surge(self):
+        self.assertGreater(self.check(None, "v1.28.5")["of them in the update window"], 40)
+
+    def test_one_update_after_another_without_surge(self):
+        self.assertGreater(self.check({"cni": {"rollingMaxUnavailable": 1}}, "v1.28.5")["of them in the update window"], 40)
 
 
 class WaitNeverReturnsEarly(unittest.TestCase):
