@@ -46,6 +46,29 @@ class Kubectl(unittest.TestCase):
         self.assertIn("successfully rolled out", self.c.kubectl("rollout", "status", "-n", "istio-cni", "ds/istio-cni-node", "--timeout=20s"))
         self.c.kubectl("rollout", "history", "-n", "istio-cni", "ds/istio-cni-node")
 
+    def test_rollout_restart_replaces_every_agent(self):
+        before = {p["metadata"]["name"] for p in self.c.agents()}
+        self.c.kubectl("rollout", "restart", "-n", "istio-cni", "ds/istio-cni-node")
+        self.c.kubectl("rollout", "status", "-n", "istio-cni", "ds/istio-cni-node", "--timeout=30s")
+        self.c.wait_until(lambda: len(self.c.agents()) == 3 and not before & {p["metadata"]["name"] for p in self.c.agents()}, 20, "all agents are new")
+        self.c.wait_ready()
+
+    def test_exec_probes_init_containers_and_restarts(self):
+        c = self.c
+        shell = lambda script: ["sh", "-c", script]
+        c.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "shapes", "namespace": "default"},
+                 "spec": {"terminationGracePeriodSeconds": 0, "volumes": [{"name": "v", "emptyDir": {}}],
+                          "initContainers": [{"name": "first", "image": "mesh-sample:dev", "command": shell("echo made > /v/file"), "volumeMounts": [{"name": "v", "mountPath": "/v"}]}],
+                          "containers": [{"name": "good", "image": "mesh-sample:dev", "command": shell("cat /v/file; sleep 1000"), "volumeMounts": [{"name": "v", "mountPath": "/v"}],
+                                          "readinessProbe": {"exec": {"command": ["test", "-f", "/v/file"]}}},
+                                         {"name": "bad", "image": "mesh-sample:dev", "command": shell("exit 7")}]}})
+        c.wait_until(lambda: "CrashLoopBackOff" in c.kubectl("get", "pod", "shapes"), 15, "the bad container backs off")
+        statuses = {s["name"]: s for s in c.get("pod", "shapes")["status"]["containerStatuses"]}
+        c.wait_until(lambda: {s["name"]: s for s in c.get("pod", "shapes")["status"]["containerStatuses"]}["good"]["ready"], 10, "the exec probe passes")
+        self.assertEqual(statuses["bad"]["lastState"]["terminated"]["exitCode"], 7)
+        self.assertEqual(c.kubectl("logs", "shapes", "-c", "good"), "made\n")
+        c.kubectl("delete", "pod", "shapes")
+
     def test_events_and_wide_output(self):
         self.assertIn("LAST SEEN", self.c.kubectl("get", "events", "-A"))
         self.assertIn("NODE", self.c.kubectl("get", "pods", "-A", "-o", "wide").splitlines()[0])

@@ -1,11 +1,14 @@
 """The update contract on the lab, measured from outside."""
 import json
 import os
+import signal
 import subprocess
+import sys
+import tempfile
 import time
 import unittest
 
-from cluster import Cluster, mesh_pod, pod_ready
+from cluster import ROOT, Cluster, mesh_pod, pod_ready
 from scenario import Update, broken_promises, has_redirection, start_mesh
 
 
@@ -120,6 +123,20 @@ class NoMess(unittest.TestCase):
         self.assertEqual((mounts(), links()), before)
         self.assertFalse(os.path.exists(f"/proc/{pid}"))
         c.stop()
+
+    def test_nothing_is_left_after_ctrl_c_or_kill_9_of_the_demo(self):
+        for sig, status in ((signal.SIGINT, 130), (signal.SIGKILL, -9)):
+            with tempfile.TemporaryDirectory(prefix="fairlead-mess-") as tmp:
+                demo = subprocess.Popen([sys.executable, str(ROOT / "tests/e2e/demo.py")], env=dict(os.environ, TMPDIR=tmp), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                time.sleep(4)
+                self.assertTrue(self.processes(tmp), "the demo runs")
+                demo.send_signal(sig)
+                self.assertEqual(demo.wait(30), status)
+                end = time.monotonic() + 20
+                while time.monotonic() < end and self.processes(tmp):
+                    time.sleep(0.1)
+                self.assertEqual(self.processes(tmp), [])
+                self.assertNotIn(tmp, open("/proc/mounts").read())
 
     def processes(self, marker):
         found = []
