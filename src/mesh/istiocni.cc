@@ -142,7 +142,9 @@ void IstioCniController::Report(const Json& cni, const Json& before, const Json&
                    (Str(now, "status") == "False" && Str(now, "reason") != "Updating" &&
                     Str(old, "message") != Str(now, "message"));
     if (!changed || now.is_null()) continue;
-    bool bad = Str(now, "status") == "False" && Str(now, "reason") != "Updating";
+    // Agents that are not ready yet are the course of an update; agents that are not ready any more are a problem.
+    bool still_starting = Str(now, "reason") == "DaemonSetNotReady" && Str(old, "status") != "True";
+    bool bad = Str(now, "status") == "False" && Str(now, "reason") != "Updating" && !still_starting;
     std::string message = Str(now, "message");
     if (message.empty()) message = std::string(type) + ": version " + Str(cni, "spec", "version");
     events_.Emit(cni, bad ? "Warning" : "Normal", Str(now, "reason"), message);

@@ -94,22 +94,20 @@ Rollout ComputeRollout(const Json& applied, const Json& live, const std::vector<
   r.ready_nodes = Int(s, "numberReady");
   bool observed = !applied.is_null() && kube::Generation(live) >= kube::Generation(applied) &&
                   Int(s, "observedGeneration") >= kube::Generation(live);
-  r.updating = !observed || r.updated < r.desired || Int(s, "updatedNumberScheduled") < r.desired;
+  bool old_left = std::any_of(pods.begin(), pods.end(), [&](const Json* pod) { return !IsOf(*pod, tmpl); });
+  r.updating = !observed || old_left || Int(s, "updatedNumberScheduled") < r.desired;
   // Being replaced is something else than being broken: with an old agent on a node the node is served.
   if (!observed) return unready("Updating", "the DaemonSet istio-cni-node has not been observed in its new form yet");
   if (r.desired == 0) return unready("DaemonSetNotReady", "no istio-cni-node pods are currently scheduled");
   if (r.updating)
     return unready("Updating",
                    std::to_string(r.updated) + " of " + std::to_string(r.desired) + " nodes are updated" +
+                       (r.updated == r.desired && old_left ? "; an old agent is still ending" : "") +
                        (r.running_version.empty() ? "" : "; the oldest agent that serves is " + r.running_version));
-  if (Int(s, "numberAvailable") < r.desired || r.ready_nodes < r.desired)
+  if (r.updated < r.desired || Int(s, "numberAvailable") < r.desired || r.ready_nodes < r.desired)
     return unready("DaemonSetNotReady", "not all istio-cni-node pods are ready");
   if (Int(s, "numberMisscheduled") > 0)
     return unready("Updating", "pods on nodes that should have none are still ending");
-  // With surge, the old agent of the last node may still be ending: the update is done when it is gone.
-  for (const Json* pod : pods)
-    if (!IsOf(*pod, tmpl))
-      return unready("Updating", "the old agent on node " + Str(*pod, "spec", "nodeName") + " is still ending");
   r.ready = true;
   r.reason = "Ready";
   return r;

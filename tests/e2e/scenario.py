@@ -35,13 +35,18 @@ def start_mesh(c):
     for node in NODES:
         c.apply(mesh_pod("client-" + node[-1], app=("mesh-sample", "client", targets), node=node, probe=False))
     c.wait_until(lambda: all(pod_ready(p) for p in c.get("pods", "-n", "mesh")["items"]), 30, "the clients run")
+    c.wait_until(lambda: all(line_of(c, node) for node in NODES), 30, "every client has got answers from all servers")
+
+
+def line_of(c, node):
+    """The newest line of a client's counts; "" before its first answers."""
+    return c.kubectl("logs", "-n", "mesh", "client-" + node[-1], "-c", "app", "--tail=1").strip()
 
 
 def client_counts(c):
     total = {}
     for node in NODES:
-        line = c.kubectl("logs", "-n", "mesh", "client-" + node[-1], "-c", "app", "--tail=1")
-        for k, v in json.loads(line).items():
+        for k, v in json.loads(line_of(c, node)).items():
             total[k] = max(total.get(k, 0), v) if k == "slowestMs" else total.get(k, 0) + v
     return total
 
