@@ -11,6 +11,7 @@
 #include "agent/installer.h"
 #include "http/client.h"
 #include "util/file.h"
+#include "util/mutate.h"
 #include "util/strings.h"
 
 namespace fairlead::agent {
@@ -305,6 +306,21 @@ TEST_F(Handover, EnrolledPodsHaveRulesAndOthersAreToldWhy) {
   EXPECT_EQ(enroller.VerifyAll([](auto&&...) { return true; }), 0);
   EXPECT_EQ(handle("DEL", "mesh"), 0);
   EXPECT_TRUE(journal.List().empty());
+}
+
+TEST(Conflist, SurvivesDamagedInput) {
+  std::string list =
+      R"({"name":"k8s","cniVersion":"1.0.0","plugins":[{"type":"bridge"},{"type":"istio-cni","old":1}]})";
+  ForEachMutation({list, R"({"name":"a","type":"bridge"})"}, 2000, [](const std::string& text) {
+    auto inserted = InsertPlugin(text, {});
+    if (inserted.ok()) {
+      EXPECT_TRUE(RemovePlugin(*inserted).ok());
+    }
+  });
+  JournalEntry e{"c", "u", "n", "p", "/x", {1, 2}, {}, "1"};
+  ForEachMutation({ToJson(e).dump()}, 2000, [](const std::string& text) {
+    if (auto j = value::ParseJson(text, "t"); j.ok()) (void)JournalEntryFromJson(*j).ok();
+  });
 }
 
 }  // namespace

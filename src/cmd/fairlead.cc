@@ -115,13 +115,14 @@ class Cli {
   Status Delete() {
     FL_ASSIGN(Target t, Find(o_.args));
     if (t.name.empty()) return MakeError(Code::kInvalid, "resource(s) were provided, but no name was specified");
-    FL_TRY(client_.Delete(t.resource, ns_, t.name, {.uid = "", .resource_version = "", .propagation = "Background"}));
-    FL_TRY(Print(Named(t.resource) + " \"" + t.name + "\" deleted\n"));
-    while (o_.wait_delete) {
-      auto still = client_.Get(t.resource, ns_, t.name);
-      if (!still.ok() && still.error().code == Code::kNotFound) break;
-      std::this_thread::sleep_for(Millis(100));
+    std::vector<std::string> names = {t.name};
+    if (o_.args.size() > 2) names.assign(o_.args.begin() + 1, o_.args.end());
+    for (const std::string& name : names) {
+      FL_TRY(client_.Delete(t.resource, ns_, name, {.uid = "", .resource_version = "", .propagation = "Background"}));
+      FL_TRY(Print(Named(t.resource) + " \"" + name + "\" deleted\n"));
     }
+    for (const std::string& name : names)
+      while (o_.wait_delete && client_.Get(t.resource, ns_, name).ok()) std::this_thread::sleep_for(Millis(100));
     return {};
   }
 
@@ -266,7 +267,7 @@ int main(int argc, char** argv) {
       ->add_option("-f,--filename", o.file, "File, or - for standard input")
       ->required();
   auto* del = command("delete", "Delete a resource", &Cli::Delete);
-  del->add_option("resource", o.args, "TYPE NAME")->required();
+  del->add_option("resource", o.args, "TYPE NAME...")->required();
   del->add_option("--wait", o.wait_delete, "Wait until it is gone")->capture_default_str();
   auto* logs = command("logs", "Print the logs of a pod's container", &Cli::Logs);
   logs->add_option("pod", o.args, "POD")->required();

@@ -7,6 +7,7 @@
 
 #include "cni/plugin.h"
 #include "util/fd.h"
+#include "util/mutate.h"
 #include "util/strings.h"
 #include "util/unix_socket.h"
 
@@ -181,6 +182,15 @@ TEST_F(Plugin, ReportsTheAgentsRefusal) {
   auto out = Run(Env("ADD"), Config().dump());
   EXPECT_EQ(CodeOf(out), 101);
   EXPECT_NE(out.text.find("annotation x is wrong"), std::string::npos);
+}
+
+TEST_F(Plugin, SurvivesDamagedInput) {
+  ForEachMutation({Config().dump()}, 3000, [&](const std::string& text) {
+    auto out = Run(Env("STATUS"), text);  // reads the configuration as ADD does, and does not wait for an agent
+    if (out.exit_status != 0) {
+      EXPECT_FALSE(json::parse(out.text, nullptr, false).is_discarded()) << out.text;
+    }
+  });
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "gotmpl/engine.h"
+#include "util/mutate.h"
 #include "value/yaml.h"
 
 namespace fairlead::gotmpl {
@@ -11,6 +12,7 @@ Result<std::string> Render(const std::string& text, const Json& data = Json::obj
   RegisterBuiltins(e);
   RegisterSprig(e);
   e.Register("include", [](Engine& engine, const List& args) -> Result<Value> {
+    if (args.size() != 2 || !args[0].as_string()) return MakeError(Code::kInvalid, "include takes a name and a value");
     FL_ASSIGN(std::string out, engine.Execute(*args[0].as_string(), args[1]));
     return Value(out);
   });
@@ -133,6 +135,18 @@ TEST(Merge, OverwritesAndSharesAsMergoDoes) {
                     "9 }}{{ $b.m.q }}"),
             "9")
       << "a merged map is the source's own";
+}
+
+TEST(Template, SurvivesDamagedInput) {
+  std::vector<std::string> seeds = {
+      "{{- range $i, $e := .Values.l }}{{ if eq $e \"b\" }}{{ break }}{{ end }}{{ $i | printf \"%03d\" | quote }}{{ "
+      "end -}}",
+      "{{ define \"a\" }}{{ with .m }}{{ .k | default \"x\" }}{{ else }}{{ . }}{{ end }}{{ end }}{{ include \"a\" "
+      ".Values }}",
+      "{{ $d := dict \"a\" (list 1 2) }}{{ set $d \"b\" `raw` | toJson }}{{/* c */}}{{ index $d.a 1 }}{{ trunc -2 "
+      "\"abc\" | indent 3 }}"};
+  Json data = {{"Values", {{"l", {"a", "b"}}, {"m", {{"k", "v"}}}}}};
+  ForEachMutation(seeds, 3000, [&](const std::string& text) { (void)Render(text, data).ok(); });
 }
 
 }  // namespace

@@ -191,6 +191,7 @@ class Evaluator {
     if (isdigit(static_cast<unsigned char>(c)) || c == '-') {
       char* end = nullptr;
       long v = strtol(s_.c_str() + at_, &end, 10);
+      if (end == s_.c_str() + at_) return Fail("\"-\" is not known");
       at_ = static_cast<size_t>(end - s_.c_str());
       return Json(v);
     }

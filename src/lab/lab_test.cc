@@ -7,6 +7,7 @@
 #include "lab/fields.h"
 #include "lab/local_api.h"
 #include "lab/table.h"
+#include "util/mutate.h"
 
 namespace fairlead::lab {
 namespace {
@@ -325,6 +326,21 @@ TEST_F(ApiTest, RefusesTokensThatAreForgedExpiredOrOfADeadPod) {
   EXPECT_FALSE(tokens.Verify(tokens.Issue("n", "sa", "", "", std::chrono::seconds(-1)), store).ok());
   EXPECT_FALSE(tokens.Verify(tokens.Issue("n", "gone", "", "", std::chrono::seconds(60)), store).ok());
   for (const char* bad : {"", "a.b", "a.b.c", "..."}) EXPECT_FALSE(tokens.Verify(bad, store).ok()) << bad;
+}
+
+TEST(Parsers, SurviveDamagedInput) {
+  ForEachMutation({"!has(self.a) || self.a.b == 'x' && size(self.l) > 1 ? true : self.n in ['a', \"b\"]",
+                   "self.s.matches('^a.*$')"},
+                  3000, [](const std::string& rule) {
+                    (void)EvaluateRule(rule, {{"a", {{"b", "x"}}}, {"l", {1}}, {"n", "a"}, {"s", "aa"}}, nullptr).ok();
+                  });
+  ForEachMutation({"app in (web, api),tier!=back,!zone,x=1"}, 3000, [](const std::string& text) {
+    if (auto s = kube::Selector::Parse(text); s.ok()) (void)s->Matches({{"app", "web"}});
+  });
+  TokenAuthority tokens;
+  Store store;
+  ForEachMutation({tokens.Issue("n", "sa", "p", "u", std::chrono::seconds(60))}, 2000,
+                  [&](const std::string& t) { EXPECT_FALSE(tokens.Verify(t, store).ok()); });
 }
 
 }  // namespace

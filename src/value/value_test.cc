@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "util/mutate.h"
 #include "value/jsonpath.h"
 #include "value/merge.h"
 #include "value/yaml.h"
@@ -46,6 +47,14 @@ TEST(ParseYaml, MergesAnchorsAndSaysWhereItFails) {
   std::string deep;
   for (int i = 0; i < 5000; ++i) deep += "[";
   EXPECT_FALSE(ParseYaml(deep, "deep").ok());
+  std::string laughs = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n";
+  for (int i = 1; i < 10; ++i) {
+    std::string last = "*a" + std::to_string(i - 1);
+    laughs += "a" + std::to_string(i) + ": &a" + std::to_string(i) + " [" + last;
+    for (int k = 0; k < 9; ++k) laughs += ", " + last;
+    laughs += "]\n";
+  }
+  EXPECT_FALSE(ParseYaml(laughs, "laughs").ok()) << "aliases of aliases";
 }
 
 TEST(ToYaml, WritesAsGoYamlDoes) {
@@ -125,6 +134,26 @@ TEST(JsonPath, FindsWhatPrinterColumnsName) {
   EXPECT_TRUE(JsonPath::Create(".no.such")->First(o).is_null());
   EXPECT_FALSE(JsonPath::Create(".a[?(x)]").ok());
   EXPECT_FALSE(JsonPath::Create(".a[0").ok());
+}
+
+TEST(Parsers, SurviveDamagedInput) {
+  std::vector<std::string> yaml = {"a: 1\nb: [x, {y: z}]\nc: |\n  text\n  more\n",
+                                   "base: &b {a: 1}\nx:\n  <<: *b\n---\n- 1\n- 'q'\n", "\"\\u00e9\": !!binary aGk=\n"};
+  ForEachMutation(yaml, 1500, [](const std::string& text) {
+    auto j = ParseYaml(text, "t");
+    if (j.ok()) (void)ToYaml(*j);
+  });
+  ForEachMutation({R"({"a":[1,2.5,null,true],"b":{"c":"\u0041"}})"}, 1500,
+                  [](const std::string& text) { (void)ParseJson(text, "t").ok(); });
+  ForEachMutation({".a.b[0]['x'][?(@.t==\"R\")].s", "{.items[*].metadata.name}"}, 1500, [](const std::string& text) {
+    auto p = JsonPath::Create(text);
+    if (p.ok()) (void)p->Find({{"a", {{"b", {1, 2}}}}});
+  });
+  ForEachMutation({R"([{"op":"add","path":"/a/0","value":1},{"op":"move","from":"/a","path":"/b"}])"}, 1500,
+                  [](const std::string& text) {
+                    Json target = {{"a", {1}}};
+                    if (auto ops = ParseJson(text, "t"); ops.ok()) (void)JsonPatch(target, *ops).ok();
+                  });
 }
 
 }  // namespace

@@ -1,9 +1,11 @@
 #include "value/yaml.h"
 
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <charconv>
 #include <cmath>
+#include <sstream>
 
 #include "util/strings.h"
 
@@ -11,6 +13,7 @@ namespace fairlead::value {
 namespace {
 
 constexpr int kMaxDepth = 256;
+constexpr int kMaxNodes = 2000000;
 
 bool AllDigits(std::string_view s, int base) {
   bool any = false;
@@ -84,9 +87,11 @@ std::string KeyText(const Json& key) {
   return Dump(key);
 }
 
-Result<Json> Convert(const YAML::Node& node, int depth) {
+// `budget`: nodes that may still be made; aliases multiply, and a few lines of them could fill the memory.
+Result<Json> Convert(const YAML::Node& node, int depth, int& budget) {
   auto where = [&] { return "line " + std::to_string(node.Mark().line + 1) + ": "; };
   if (depth > kMaxDepth) return MakeError(Code::kInvalid, where() + "nested deeper than " + std::to_string(kMaxDepth));
+  if (--budget < 0) return MakeError(Code::kInvalid, where() + "more than " + std::to_string(kMaxNodes) + " values");
   switch (node.Type()) {
     case YAML::NodeType::Undefined:
     case YAML::NodeType::Null:
@@ -104,7 +109,7 @@ Result<Json> Convert(const YAML::Node& node, int depth) {
     case YAML::NodeType::Sequence: {
       Json out = Json::array();
       for (const auto& item : node) {
-        FL_ASSIGN(Json v, Convert(item, depth + 1));
+        FL_ASSIGN(Json v, Convert(item, depth + 1, budget));
         out.push_back(std::move(v));
       }
       return out;
@@ -112,8 +117,8 @@ Result<Json> Convert(const YAML::Node& node, int depth) {
     case YAML::NodeType::Map: {
       Json out = Json::object(), merged = Json::object();
       for (const auto& pair : node) {
-        FL_ASSIGN(Json key, Convert(pair.first, depth + 1));
-        FL_ASSIGN(Json v, Convert(pair.second, depth + 1));
+        FL_ASSIGN(Json key, Convert(pair.first, depth + 1, budget));
+        FL_ASSIGN(Json v, Convert(pair.second, depth + 1, budget));
         if (key.is_null() || key.is_structured())
           return MakeError(Code::kInvalid, where() + "a key of type " + TypeName(key) + " is not supported");
         if (key == "<<" && pair.first.Tag() != "!") {
@@ -133,11 +138,46 @@ Result<Json> Convert(const YAML::Node& node, int depth) {
   return Json(nullptr);
 }
 
+// Walks through the text before nodes are made of it. yaml-cpp 0.7 makes documents without end of some malformed texts,
+// and recurses as deep as the text says; both end here.
+class Guard : public YAML::EventHandler {
+ public:
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    Limit(++documents_ <= kMaxDocuments, mark, "too many documents");
+  }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override {
+    Limit(++aliases_ <= kMaxAliases, mark, "too many aliases");
+  }
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t, const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {
+    Limit(++depth_ <= kMaxDepth, mark, "nested too deep");
+  }
+  void OnSequenceEnd() override { --depth_; }
+  void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {
+    Limit(++depth_ <= kMaxDepth, mark, "nested too deep");
+  }
+  void OnMapEnd() override { --depth_; }
+
+ private:
+  static constexpr int kMaxDocuments = 2000, kMaxAliases = 1000;
+  static void Limit(bool ok, const YAML::Mark& mark, const char* what) {
+    if (!ok) throw YAML::ParserException(mark, what);
+  }
+  int documents_ = 0, aliases_ = 0, depth_ = 0;
+};
+
 Result<std::vector<Json>> Load(std::string_view text, std::string_view what, bool first_only) {
   std::vector<Json> out;
   try {
+    std::istringstream stream{std::string(text)};
+    YAML::Parser parser(stream);
+    for (Guard guard; parser.HandleNextDocument(guard);) {
+    }
     for (const YAML::Node& doc : YAML::LoadAll(std::string(text))) {
-      auto j = Convert(doc, 0);
+      int budget = kMaxNodes;
+      auto j = Convert(doc, 0, budget);
       if (!j.ok()) return j.error().Wrap(what);
       if (!j->is_null()) out.push_back(std::move(*j));
       if (first_only) break;

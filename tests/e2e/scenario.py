@@ -136,6 +136,9 @@ class Update:
         starts = lambda rows: max([(r["readyMs"] - r["seenMs"]) / 1000 for r in rows if r["readyMs"]], default=0.0)
         events = c.events("load") + c.events("mesh")
         agents = [r["readyMs"] for r in records.values() if r["namespace"] == "istio-cni" and start_wall * 1000 <= r["readyMs"] <= first_end * 1000]
+        for e in events:
+            if e["type"] == "Warning":
+                self.say(f"      {e['reason']}: {e['involvedObject']['name']}: {e['message']}")
         return {
             "pods created under load": len(load),
             "of them in the update window": len(in_window),

@@ -19,7 +19,7 @@ class UpdateUnderLoad(unittest.TestCase):
             c.install_cni("v1.28.5", values)
             c.wait_ready()
             start_mesh(c)
-            figures = Update(c, "v1.28.6", there_and_back=there_and_back).run()
+            figures = Update(c, "v1.28.6", there_and_back=there_and_back, say=print).run()
             self.assertEqual(broken_promises(figures), [], json.dumps(figures, indent=1))
             self.assertEqual(figures["pods created under load"], 66)
             return figures
@@ -127,7 +127,8 @@ class NoMess(unittest.TestCase):
     def test_nothing_is_left_after_ctrl_c_or_kill_9_of_the_demo(self):
         for sig, status in ((signal.SIGINT, 130), (signal.SIGKILL, -9)):
             with tempfile.TemporaryDirectory(prefix="fairlead-mess-") as tmp:
-                demo = subprocess.Popen([sys.executable, str(ROOT / "tests/e2e/demo.py")], env=dict(os.environ, TMPDIR=tmp), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                demo = subprocess.Popen([sys.executable, str(ROOT / "tests/e2e/demo.py")], env=dict(os.environ, TMPDIR=tmp), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # even where a shell ignores it
                 time.sleep(4)
                 self.assertTrue(self.processes(tmp), "the demo runs")
                 demo.send_signal(sig)
