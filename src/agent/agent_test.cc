@@ -281,18 +281,12 @@ TEST_F(Handover, EnrolledPodsHaveRulesAndOthersAreToldWhy) {
   redirect::Programmer programmer;
   Enroller enroller("1", pods, journal, programmer, metrics);
   auto netns = kernel::CreateNetns();
-  auto ask = [&](const char* command, const char* pod, bool with_fd = true) {
-    return enroller
-               .Handle({command, "c-" + std::string(pod), "eth0", "/var/run/netns/x", "ns", "", "u"}, UniqueFd(),
-                       SteadyNow())
-               .code +
-           0 * with_fd;
-  };
   auto handle = [&](const char* command, const char* pod) {
     cni::AgentRequest r{command, "c-" + std::string(pod), "eth0", "/var/run/netns/x", pod, "ns", "u"};
     return enroller.Handle(r, std::move(*netns->Duplicate()), SteadyNow() + Millis(100)).code;
   };
-  EXPECT_EQ(ask("ADD", "mesh"), cni::kUnknownContainer) << "without a namespace";
+  cni::AgentRequest bare{"ADD", "c-mesh", "eth0", "/var/run/netns/x", "mesh", "ns", "u"};
+  EXPECT_EQ(enroller.Handle(bare, UniqueFd(), SteadyNow()).code, cni::kUnknownContainer) << "without a namespace";
   EXPECT_EQ(handle("CHECK", "mesh"), cni::kRulesMissing);
   EXPECT_EQ(handle("ADD", "mesh"), 0);
   EXPECT_EQ(handle("ADD", "mesh"), 0) << "again";

@@ -19,7 +19,7 @@ class ReflectorFsm {
   Step Next();
   void OnListed(const std::string& resource_version);
   void OnEvent(const std::string& resource_version);
-  // The watch ended, or the list failed. `healthy`: it had delivered something.
+  // The watch ended, or the list failed.
   void OnEnded(const Status& status);
 
  private:

@@ -224,6 +224,7 @@ int ContainerMain(const std::vector<std::string>& a) {
     Must(net.valid() && ::setns(net.get(), CLONE_NEWNET) == 0, "entering " + c.netns_path);
   }
   Must(::unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC) == 0, "unshare");
+  // Mounts made later in the node appear in every container, as HostToContainer asks for.
   Must(::mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) == 0, "slave mounts");
   MakeDirs(c.root);
   Must(::mount("root", c.root.c_str(), "tmpfs", 0, "mode=755,size=64m") == 0, "mount root");
@@ -321,7 +322,7 @@ Result<pid_t> SpawnInternal(const std::vector<std::string>& args, int out_fd, in
 Json ToJson(const ContainerSpec& c) {
   Json mounts = Json::array();
   for (const auto& m : c.mounts)
-    mounts.push_back({{"source", m.source}, {"target", m.target}, {"readOnly", m.read_only}, {"slave", m.slave}});
+    mounts.push_back({{"source", m.source}, {"target", m.target}, {"readOnly", m.read_only}});
   return {{"nodePid", c.node_pid}, {"netns", c.netns_path},
           {"root", c.root},        {"imageDir", c.image_dir},
           {"argv", c.argv},        {"env", c.env},
@@ -345,7 +346,7 @@ ContainerSpec ContainerSpecFromJson(const Json& j) {
   for (const Json& k : At(j, "capAdd")) c.add_capabilities.push_back(k.get<std::string>());
   c.drop_all = value::Bool(j, "dropAll");
   for (const Json& m : At(j, "mounts"))
-    c.mounts.push_back({Str(m, "source"), Str(m, "target"), value::Bool(m, "readOnly"), value::Bool(m, "slave")});
+    c.mounts.push_back({Str(m, "source"), Str(m, "target"), value::Bool(m, "readOnly")});
   for (const auto& [k, v] : At(j, "files").items()) c.files[k] = v.get<std::string>();
   return c;
 }

@@ -27,8 +27,8 @@ struct ContainerSpec {
   std::vector<std::string> add_capabilities;  // NET_ADMIN...
   bool drop_all = false;
   struct Mount {
-    std::string source, target;             // source: a path in the node
-    bool read_only = false, slave = false;  // slave: mounts made later in the node appear
+    std::string source, target;  // source: a path in the node
+    bool read_only = false;
   };
   std::vector<Mount> mounts;
   std::map<std::string, std::string> files;  // written into the root: path -> content

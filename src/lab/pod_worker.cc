@@ -198,7 +198,8 @@ void PodWorker::TearDown() {
 
 bool PodWorker::Step() {
   if (!token_dir_.empty() && SteadyNow() - token_written_ > node_.config_.token_lifetime * 4 / 5)
-    if (Status s = WriteToken(); !s.ok()) Log(Level::kWarn, "token not renewed", {{"pod", ns_ + "/" + name_}, {"error", s.error().message}});
+    if (Status s = WriteToken(); !s.ok())
+      Log(Level::kWarn, "token not renewed", {{"pod", ns_ + "/" + name_}, {"error", s.error().message}});
   std::string policy = Str(Pod(), "spec", "restartPolicy");
   bool all_done = true, any_failed = false, init_pending = false;
   for (RunningContainer& c : containers_) {
@@ -398,15 +399,14 @@ Status PodWorker::AddVolumes(const Json& container, ContainerSpec& spec) {
       if (!FileExists(in_node))
         return MakeError(Code::kNotFound, "MountVolume.SetUp failed for volume \"" + Str(m, "name") + "\": hostPath " +
                                               path + " does not exist on the node");
-      spec.mounts.push_back(
-          {path, target, value::Bool(m, "readOnly"), Str(m, "mountPropagation") == "HostToContainer"});
+      spec.mounts.push_back({path, target, value::Bool(m, "readOnly")});
     } else if (const Json& cm = At(*volume, "configMap"); cm.is_object()) {
       FL_ASSIGN(Json o, node_.api_.Get(kube::kConfigMaps, ns_, Str(cm, "name")));
       for (const auto& [k, v] : At(o, "data").items()) spec.files[target + "/" + k] = value::AsString(v);
     } else if (volume->contains("emptyDir")) {
       std::string dir = "/run/containers/volumes/" + uid_ + "/" + Str(m, "name");
       FL_TRY(MakeDirectories("/proc/" + std::to_string(node_.pid()) + "/root" + dir));
-      spec.mounts.push_back({dir, target, false, false});
+      spec.mounts.push_back({dir, target, false});
     } else {
       return MakeError(Code::kUnsupported,
                        "volume " + Str(m, "name") + ": the lab knows hostPath, configMap and emptyDir");
@@ -455,7 +455,7 @@ Result<ContainerSpec> PodWorker::MakeSpec(RunningContainer& c) {
     FL_TRY(WriteToken());
     FL_TRY(WriteFileAtomic(token_dir_ + "/ca.crt", node_.config_.ca_pem, 0644));
     FL_TRY(WriteFileAtomic(token_dir_ + "/namespace", ns_, 0644));
-    spec.mounts.push_back({dir, kTokenDir, true, false});
+    spec.mounts.push_back({dir, kTokenDir, true});
   }
   return spec;
 }

@@ -58,7 +58,7 @@ class PodWorker {
   ObjectPtr pod_;
   std::atomic<bool> gone_{false}, done_{false};
   std::string uid_, ns_, name_, netns_path_, ip_;
-  std::string token_dir_;          // of the service account, as this process sees it
+  std::string token_dir_;  // of the service account, as this process sees it
   SteadyTime token_written_{};
   CniAttachment attachment_;
   bool sandbox_ready_ = false, host_network_ = false;

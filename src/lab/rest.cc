@@ -94,7 +94,6 @@ void ValidateKind(const ResourceType& t, const Json& o, const ObjectPtr& live, s
           "(only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if "
           "it was previously negative)");
   }
-  if (IsKind(t, "CustomResourceDefinition")) return;
 }
 
 Json WithoutBookkeeping(const Json& o) {
@@ -254,12 +253,10 @@ ApiResult Rest::Commit(const ResourceType& t, const std::string& key, const Writ
     if (w.dry_run) return live;
     if (live && WithoutBookkeeping(result) == WithoutBookkeeping(*live)) {
       // Only ownership may have moved; its time alone is no change.
-      bool same_owners = FieldsOf({{"m", At(result, "metadata", "managedFields")}}, {}) ==
-                         FieldsOf({{"m", At(*live, "metadata", "managedFields")}}, {});
       Json a = At(result, "metadata", "managedFields"), b = At(*live, "metadata", "managedFields");
       for (Json* list : {&a, &b})
         for (Json& e : *list) e.erase("time");
-      if (same_owners && a == b) {
+      if (a == b) {
         result = *live;
         return live;
       }

@@ -31,7 +31,7 @@ class Store {
   uint64_t version() const;
   // Changes after `from`, waiting up to `timeout` for one. kGone when history does not reach back that far.
   Result<std::vector<Change>> ChangesAfter(const std::string& kind, uint64_t from, Millis timeout) const;
-  // Waits until something of any of `kinds` changed after `from`; returns the current version.
+  // Waits until anything changed after `from`; returns the current version.
   uint64_t WaitForAny(uint64_t from, Millis timeout) const;
   // Wakes everybody who waits (for shutdown and for cut connections).
   void WakeAll();

@@ -235,19 +235,17 @@ bool LooksLikeBase60(std::string_view s) {
 }
 
 Style ChooseStyle(const std::string& s) {
-  bool multiline = false, special = false, space_break = false, break_space = false, plain = true;
+  bool multiline = false, special = false, space_break = false, plain = true;
   for (size_t i = 0; i < s.size(); ++i) {
     unsigned char c = static_cast<unsigned char>(s[i]);
     if (c == '\n') {
       multiline = true;
       if (i > 0 && s[i - 1] == ' ') space_break = true;
-      if (i + 1 < s.size() && s[i + 1] == ' ') break_space = true;
     } else if (c < 0x20 || c == 0x7f || (c >= 0xf0)) {
       special = true;
     }
   }
   if (special || (multiline && (space_break || (!s.empty() && s.back() == ' ')))) return Style::kDouble;
-  (void)break_space;
   if (multiline) return Style::kLiteral;
   if (ResolvePlain(s) || LooksLikeTimestamp(s) || LooksLikeBase60(s)) return Style::kDouble;
   if (s.front() == ' ' || s.back() == ' ' || s.starts_with("---") || s.starts_with("...")) plain = false;
