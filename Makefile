@@ -10,7 +10,7 @@ help:
 	@echo "make test    build, then run every test (as root: the tests make network namespaces)"
 	@echo "make build   build the programs into $(BUILD)"
 	@echo "make format  format the C++ sources with clang-format"
-	@echo "make generate  write the CRDs again from the version catalogue"
+	@echo "make generate  write CRDs, the installation manifest and the OLM bundle again"
 
 # Installs what is missing, and says so. Nothing happens on a machine that has everything.
 deps:
@@ -41,8 +41,9 @@ e2e: build
 format:
 	clang-format -i $$(git ls-files 'src/*.cc' 'src/*.h')
 
-generate:
+generate: build
 	python3 tools/generate_crds.py
+	@FAIRLEAD_BUILD=$(CURDIR)/$(BUILD) python3 tools/generate_manifests.py
 
 clean:
 	rm -rf build

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes config/crd/*.yaml from the version catalogue and the field lists below. Run it after a change of either."""
+"""Writes charts/fairlead-operator/crds/*.yaml from the version catalogue and the field lists below. Run it after a change of either."""
 import json, pathlib, re, sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -105,7 +105,8 @@ def main():
             inventory={"type": "array", "description": "The objects that this resource made.", "items": obj(apiVersion=S, kind=S, namespace=S, name=S)}),
         [column("Namespace", ".spec.namespace", "The namespace of the node agents."), column("Profile", ".spec.profile", "The profile of values."), READY, STATUS, VERSION, AGE],
         NAME_DEFAULT, spec_default={"version": default, "namespace": "istio-cni"})
-    values = dict(ANY)
+    # The rule below needs to know this one field.
+    values = dict(ANY, properties={"global": dict(ANY, properties={"istioNamespace": S})})
     istio_ns = {"rule": "!has(self.values) || !has(self.values.global) || !has(self.values.global.istioNamespace) || self.values.global.istioNamespace == self.__namespace__",
                 "message": "spec.values.global.istioNamespace must match spec.namespace"}
     istio = crd(
@@ -127,7 +128,7 @@ def main():
         obj(observedGeneration=I, conditions=CONDITIONS, state=S),
         [column("Namespace", ".spec.namespace", "The namespace of the control plane."), column("Profile", ".spec.values.profile", "The profile of values."), READY, STATUS,
          column("In use", '.status.conditions[?(@.type=="InUse")].status', "Whether workloads use it."), VERSION, AGE], short=["istiorev"])
-    out = ROOT / "config/crd"
+    out = ROOT / "charts/fairlead-operator/crds"
     stale = []
     for c in (istiocni, istio, revision):
         path = out / f"sailoperator.io_{c['spec']['names']['plural']}.yaml"

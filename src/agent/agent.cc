@@ -32,13 +32,16 @@ class Readiness {
   std::map<std::string, std::string> why_{{"installation", "not done yet"}, {"plugin socket", "not served yet"}};
 };
 
-http::Handler PluginHandler(Enroller& enroller) {
-  return [&enroller](http::Request& r, http::ResponseWriter& w) {
+http::Handler PluginHandler(Enroller& enroller, const std::string& version) {
+  return [&enroller, version](http::Request& r, http::ResponseWriter& w) {
     auto answer = [&](int status, const cni::CniError& e) {
       w.Send(status, "application/json", value::Dump({{"code", e.code}, {"msg", e.message}, {"details", e.details}}));
     };
     if (!r.peer.unix_credentials || r.peer.unix_credentials->uid != 0)
       return answer(403, {cni::kRefused, "only root may speak to the agent", ""});
+    // Which agent serves this node, asked over the very socket that the plugin uses.
+    if (r.path == "/version" && r.method == "GET")
+      return w.Send(200, "application/json", value::Dump({{"version", version}}));
     if (r.path != cni::kAgentPath || r.method != "POST")
       return answer(404, {cni::kRefused, "not found: " + r.method + " " + r.path.substr(0, 100), ""});
     auto j = value::ParseJson(r.body, "request");
@@ -113,7 +116,7 @@ Status RunAgent(const Config& config, kube::Api& api, std::stop_token stop) {
                        .max_body_bytes = 1 << 20,
                        .request_timeout = Millis(10000),
                        .max_connections = 512},
-                      PluginHandler(enroller));
+                      PluginHandler(enroller, config.version));
   FL_TRY(server.AddListener(std::move(listener)));
   readiness.Set("plugin socket", "");
   HandoverServer handover_server(config.run_dir, config.version, journal, listener_copy.get(), server);

@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "cmd/render_chart.h"
 #include "cmd/version.h"
 #include "kube/client.h"
 #include "kube/mapper.h"
@@ -273,7 +274,28 @@ int main(int argc, char** argv) {
   logs->add_option("pod", o.args, "POD")->required();
   logs->add_option("-c,--container", o.container, "Container");
   logs->add_option("--tail", o.tail, "Only that many of the last lines");
+  cmd::RenderOptions render;
+  auto* render_command = app.add_subcommand("render", "Print what a Helm chart renders to; needs no cluster");
+  render_command->add_option("chart", render.chart, "Directory of the chart")->required();
+  render_command->add_option("--name", render.name, "Name of the release")->capture_default_str();
+  render_command->add_option("-f,--values", render.value_files, "File of values; may be given more than once");
+  render_command->add_option("--set", render.sets, "Values: a.b=c,d=e");
+  render_command->add_option("--kube-version", render.kube_version, ".Capabilities.KubeVersion")->capture_default_str();
+  render_command->add_option("-o,--output", o.output, "yaml or json: an object a line")
+      ->check(CLI::IsMember({"yaml", "json"}));
+  render_command->add_flag("--include-crds", render.include_crds, "The chart's CRDs, too");
   CLI11_PARSE(app, argc, argv);
+  if (render_command->parsed()) {
+    if (!o.ns.empty()) render.ns = o.ns;
+    render.json = o.output == "json";
+    auto text = cmd::RenderChart(render);
+    if (!text.ok()) {
+      fprintf(stderr, "error: %s\n", text.error().message.c_str());
+      return 1;
+    }
+    fputs(text->c_str(), stdout);
+    return 0;
+  }
   auto config = kube::LoadConfig(o.kubeconfig, o.context);
   Status done = config.ok() ? (Cli(*config, o).*run)() : Status(config.error());
   if (done.ok()) return 0;

@@ -1,10 +1,11 @@
 // The smallest mesh that shows whether redirection works: a transparent proxy, a server and a client.
 //
-//   mesh-sample proxy            accepts on 15001 (outbound) and 15006 (inbound), asks the kernel where the connection
-//   was
+//   mesh-sample proxy            accepts on 15001 (outbound) and 15006 (inbound), asks the kernel where the connection was
 //                                going, marks each request that passes, and forwards it
 //   mesh-sample server           answers GET /ping on :8080 with the marks that the request carries
 //   mesh-sample client A:P,...   keeps one connection to each target and opens new ones; prints a JSON line a second
+//
+// Server and client print first whether their traffic was redirected from the start.
 #include <arpa/inet.h>
 #include <linux/netfilter_ipv4.h>
 #include <netinet/in.h>
@@ -15,8 +16,8 @@
 #include <unistd.h>
 
 #include "cmd/signals.h"
-#include "http/server.h"
 #include "util/clock.h"
+#include "util/fd.h"
 #include "util/strings.h"
 
 namespace {
@@ -105,21 +106,27 @@ void Relay(UniqueFd client, bool inbound) {
   }
 }
 
-int Proxy(const std::stop_token& stop) {
+// A thread for each connection, until `stop`.
+int AcceptOn(std::initializer_list<uint16_t> ports, void (*serve)(UniqueFd, uint16_t), const std::stop_token& stop) {
   WakeFd wake(stop);
   std::vector<std::jthread> acceptors;
-  for (uint16_t port : {kOutbound, kInbound}) {
-    auto listener = http::ListenTcp("0.0.0.0", port);
-    if (!listener.ok()) {
-      fprintf(stderr, "%s\n", listener.error().message.c_str());
+  for (uint16_t port : ports) {
+    UniqueFd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    int one = 1;
+    ::setsockopt(listener.get(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    sockaddr_in any{};
+    any.sin_family = AF_INET;
+    any.sin_port = htons(port);
+    if (::bind(listener.get(), reinterpret_cast<sockaddr*>(&any), sizeof any) != 0 || ::listen(listener.get(), 512) != 0) {
+      fprintf(stderr, "port %d: %s\n", port, strerror(errno));
       return 1;
     }
-    acceptors.emplace_back([fd = std::move(*listener), port, &wake] {
+    acceptors.emplace_back([fd = std::move(listener), port, serve, &wake] {
       while (true) {
         auto ready = WaitFd(fd.get(), POLLIN, std::chrono::hours(1), wake.fd());
         if (!ready.ok() && ready.error().code == Code::kUnavailable) return;
         UniqueFd c(::accept4(fd.get(), nullptr, nullptr, SOCK_CLOEXEC));
-        if (c.valid()) std::thread(Relay, std::move(c), port == kInbound).detach();
+        if (c.valid()) std::thread(serve, std::move(c), port).detach();
       }
     });
   }
@@ -127,17 +134,53 @@ int Proxy(const std::stop_token& stop) {
   return 0;
 }
 
+int Proxy(const std::stop_token& stop) {
+  return AcceptOn({kOutbound, kInbound}, [](UniqueFd fd, uint16_t port) { Relay(std::move(fd), port == kInbound); }, stop);
+}
+
+// The application's first act: a connection to an address of RFC 5737 that no network has. Where traffic is redirected, the
+// proxy or its closed port answers; where it is not, there is no way to that address.
+void SayWhetherRedirected() {
+  UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  timeval limit{2, 0};
+  ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+  sockaddr_in nowhere{};
+  nowhere.sin_family = AF_INET;
+  nowhere.sin_port = htons(80);
+  inet_pton(AF_INET, "192.0.2.1", &nowhere.sin_addr);
+  int failed = ::connect(fd.get(), reinterpret_cast<sockaddr*>(&nowhere), sizeof nowhere) == 0 ? 0 : errno;
+  printf("{\"redirectedAtStart\": %s}\n", failed == 0 || failed == ECONNREFUSED ? "true" : "false");
+  fflush(stdout);
+}
+
+// Requests have no bodies here; each answer names the marks that its request carries.
+void Answer(UniqueFd fd) {
+  SetTimeout(fd.get(), 600);
+  std::string in;
+  char buf[4096];
+  while (true) {
+    size_t end = in.find("\r\n\r\n");
+    if (end == in.npos) {
+      ssize_t n = in.size() > sizeof buf ? 0 : ::recv(fd.get(), buf, sizeof buf, 0);
+      if (n <= 0) return;
+      in.append(buf, static_cast<size_t>(n));
+      continue;
+    }
+    std::string head = in.substr(0, end);
+    in.erase(0, end + 4);
+    auto marked = [&](const char* mark) { return head.find(mark) != head.npos; };
+    std::string body = head.starts_with("GET /healthz ") ? "ok\n"
+                                                         : std::string(marked("x-mesh-outbound") ? "outbound" : "-") +
+                                                               "," + (marked("x-mesh-inbound") ? "inbound" : "-");
+    if (!SendAll(fd.get(), "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: " +
+                               std::to_string(body.size()) + "\r\n\r\n" + body))
+      return;
+  }
+}
+
 int Serve(const std::stop_token& stop) {
-  http::Server server({}, [](http::Request& r, http::ResponseWriter& w) {
-    if (r.path == "/healthz") return w.Send(200, "text/plain", "ok\n");
-    w.Send(200, "text/plain",
-           (r.Header("x-mesh-outbound").empty() ? std::string("-") : "outbound") + "," +
-               (r.Header("x-mesh-inbound").empty() ? "-" : "inbound"));
-  });
-  auto listener = http::ListenTcp("0.0.0.0", kServer);
-  if (!listener.ok() || !server.AddListener(std::move(*listener)).ok()) return 1;
-  SleepFor(std::chrono::hours(24 * 365), stop);
-  return 0;
+  SayWhetherRedirected();
+  return AcceptOn({kServer}, [](UniqueFd fd, uint16_t) { Answer(std::move(fd)); }, stop);
 }
 
 struct Stats {
@@ -170,6 +213,7 @@ bool Ping(int fd, Stats& s) {
 }
 
 int RunClient(const std::string& list, const std::stop_token& stop) {
+  SayWhetherRedirected();
   Stats s;
   std::vector<std::jthread> threads;
   for (const std::string& target : SplitNonEmpty(list, ',')) {
@@ -182,14 +226,14 @@ int RunClient(const std::string& list, const std::stop_token& stop) {
       if (UniqueFd fd = Connect(to, nullptr); fd.valid() && Ping(fd.get(), warm_up)) break;
     threads.emplace_back([&s, to, stop] {  // the long connection
       UniqueFd fd = Connect(to, nullptr);
-      while (SleepFor(Millis(50), stop)) {
+      while (SleepFor(Millis(100), stop)) {
         if (fd.valid() && Ping(fd.get(), s)) continue;
         ++s.broken;
         fd = Connect(to, nullptr);
       }
     });
-    threads.emplace_back([&s, to, stop] {  // new connections, ten a second
-      while (SleepFor(Millis(100), stop)) {
+    threads.emplace_back([&s, to, stop] {  // new connections, with three targets twenty a second
+      while (SleepFor(Millis(150), stop)) {
         ++s.connections;
         UniqueFd fd = Connect(to, nullptr);
         if (fd.valid())

@@ -37,6 +37,12 @@ bool IsOf(const Json& pod, const Json& tmpl) {
   return true;
 }
 
+// Its processes are gone; the object follows when the kubelet has cleaned up.
+bool HasEnded(const Json& pod) {
+  std::string phase = Str(pod, "status", "phase");
+  return phase == "Succeeded" || phase == "Failed";
+}
+
 // Why a pod does not become ready, when there is something to say.
 std::optional<FailingNode> WhyFailing(const Json& pod) {
   for (const Json& c : At(pod, "status", "containerStatuses")) {
@@ -94,7 +100,7 @@ Rollout ComputeRollout(const Json& applied, const Json& live, const std::vector<
   r.ready_nodes = Int(s, "numberReady");
   bool observed = !applied.is_null() && kube::Generation(live) >= kube::Generation(applied) &&
                   Int(s, "observedGeneration") >= kube::Generation(live);
-  bool old_left = std::any_of(pods.begin(), pods.end(), [&](const Json* pod) { return !IsOf(*pod, tmpl); });
+  bool old_left = std::any_of(pods.begin(), pods.end(), [&](const Json* pod) { return !IsOf(*pod, tmpl) && !HasEnded(*pod); });
   r.updating = !observed || old_left || Int(s, "updatedNumberScheduled") < r.desired;
   // Being replaced is something else than being broken: with an old agent on a node the node is served.
   if (!observed) return unready("Updating", "the DaemonSet istio-cni-node has not been observed in its new form yet");

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import unittest
 
-from cluster import BUILD, ROOT
+from client import BUILD, ROOT
 
 
 class Tree(unittest.TestCase):

@@ -5,8 +5,9 @@ import shutil
 import sys
 import time
 
-from cluster import Cluster, pod_ready
-from scenario import NODES, PROMISES, Update, broken_promises, start_mesh
+from client import pod_ready
+from cluster import Cluster
+from scenario import PROMISES, Update, broken_promises, start_mesh
 
 STARTED = time.monotonic()
 BOLD, GREEN, RED, DIM, END = ("\033[1m", "\033[32m", "\033[31m", "\033[2m", "\033[0m") if sys.stdout.isatty() else ("",) * 5
@@ -34,7 +35,7 @@ def main():
         c.wait_ready()
         step("IstioCNI v1.28.5 is Ready on all nodes")
         start_mesh(c)
-        step("a mesh: three servers, three clients; nine long connections and ninety new ones a second, all through sidecars")
+        step("a mesh: three servers, three clients; nine long connections and sixty new ones a second, all through sidecars")
         step("the update, by the documented commands, while three mesh pods are created every 0.6 s")
         update = Update(c, "v1.28.6", say=step, show=show)
         figures = update.run()
@@ -60,7 +61,7 @@ def main():
         failing = c.get("istiocni", "default")["status"]["rollout"]["failing"]
         still = {p["spec"]["nodeName"]: p["metadata"]["name"] for p in c.agents() if pod_ready(p)}
         print(show(["get", "istiocni", "default"]) and f"  {failing[0]['node']}: {failing[0]['reason']}: {failing[0]['message'][:100]}")
-        serving = sum(1 for node in NODES if still.get(node) == before[node])
+        serving = sum(1 for node in c.nodes if still.get(node) == before[node])
         print(f"  old agents that keep serving: {serving} of 3   U7  " + (f"{GREEN}kept{END}" if serving == 3 else f"{RED}BROKEN{END}"))
         if serving != 3:
             broken.append("old agents keep serving")

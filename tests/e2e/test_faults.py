@@ -4,8 +4,9 @@ import json
 import time
 import unittest
 
-from cluster import Cluster, KubectlError, mesh_pod, pod_ready
-from scenario import Background, client_counts, has_redirection, start_mesh
+from client import Background, KubectlError, mesh_pod, pod_ready
+from cluster import Cluster
+from scenario import client_counts, has_redirection, start_mesh
 
 
 def patch(c, spec):

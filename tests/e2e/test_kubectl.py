@@ -5,7 +5,8 @@ import subprocess
 import time
 import unittest
 
-from cluster import Cluster, mesh_pod, pod_ready
+from client import mesh_pod, pod_ready
+from cluster import Cluster
 
 
 @unittest.skipUnless(shutil.which("kubectl"), "kubectl is not installed on this machine")

@@ -8,7 +8,8 @@ import tempfile
 import time
 import unittest
 
-from cluster import ROOT, Cluster, mesh_pod, pod_ready
+from client import ROOT, mesh_pod, pod_ready
+from cluster import Cluster
 from scenario import Update, broken_promises, has_redirection, start_mesh
 
 
