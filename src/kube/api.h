@@ -32,6 +32,7 @@ struct DeleteOptions {
   std::string resource_version;
   std::string propagation;     // Background, Foreground, Orphan; "" = the server's default
   int64_t grace_seconds = -1;  // -1 = the object's own
+  bool dry_run = false;        // says what would happen
 };
 
 struct WatchEvent {

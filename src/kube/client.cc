@@ -145,6 +145,7 @@ Result<Json> Client::Patch(const Resource& r, const std::string& ns, const std::
 
 Status Client::Delete(const Resource& r, const std::string& ns, const std::string& name, const DeleteOptions& o) {
   Json body = {{"kind", "DeleteOptions"}, {"apiVersion", "v1"}};
+  if (o.dry_run) body["dryRun"] = {"All"};
   if (!o.uid.empty()) body["preconditions"]["uid"] = o.uid;
   if (!o.resource_version.empty()) body["preconditions"]["resourceVersion"] = o.resource_version;
   if (!o.propagation.empty()) body["propagationPolicy"] = o.propagation;

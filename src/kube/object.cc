@@ -88,6 +88,8 @@ Result<Selector> Selector::Parse(std::string_view text) {
       r = {p, "Exists", {}};
     }
     if (r.key.empty() || r.key.find_first_of(" ()") != r.key.npos) return bad();
+    if (r.values.size() == 1 && r.values[0].starts_with('='))
+      return MakeError(Code::kInvalid, "unable to parse requirement: found '=', expected: identifier");
     out.requirements_.push_back(std::move(r));
   }
   return out;

@@ -30,6 +30,14 @@ Json Partial(const Json& o) {
   return {{"kind", "PartialObjectMetadata"}, {"apiVersion", "meta.k8s.io/v1"}, {"metadata", At(o, "metadata")}};
 }
 
+// Lists of the built-in kinds say once what their items are.
+Json ListItem(const ResourceType& t, const Json& o) {
+  Json item = o;
+  if (!t.custom)
+    for (const char* k : {"kind", "apiVersion"}) item.erase(k);
+  return item;
+}
+
 // A field selector: path -> value and whether it must be equal.
 struct FieldTerm {
   std::string path, value;
@@ -59,7 +67,12 @@ Result<std::vector<FieldTerm>> ParseFields(const std::string& text, const Resour
     bool ok = term.path == "metadata.name" || term.path == "metadata.namespace";
     if (auto it = known.find(t.resource.plural); it != known.end() && !t.custom)
       ok = ok || std::find(it->second.begin(), it->second.end(), term.path) != it->second.end();
-    if (!ok) return MakeError(Code::kInvalid, "field label not supported: " + term.path);
+    if (!ok)
+      return MakeError(Code::kInvalid, t.resource.kind == "Secret" || t.custom || known.contains(t.resource.plural)
+                                           ? "field label not supported: " + term.path
+                                           : "\"" + term.path +
+                                                 "\" is not a known field selector: only \"metadata.name\", "
+                                                 "\"metadata.namespace\"");
     out.push_back(term);
   }
   return out;
@@ -74,9 +87,36 @@ bool FieldsMatch(const std::vector<FieldTerm>& terms, const Json& o) {
   return true;
 }
 
+// metav1.*Options that do not validate.
+Json OptionsInvalid(const std::string& kind, const std::string& field, const char* reason, const std::string& message) {
+  return Failure(422, "Invalid", kind + ".meta.k8s.io \"\" is invalid: " + field + ": " + message,
+                 {{"group", "meta.k8s.io"},
+                  {"kind", kind},
+                  {"causes", Json::array({{{"reason", reason}, {"message", message}, {"field", field}}})}});
+}
+
+Json NoSuchResource() {
+  return Failure(404, "NotFound", "the server could not find the requested resource", Json::object());
+}
+Json NotAllowed() {
+  return Failure(405, "MethodNotAllowed", "the server does not allow this method on the requested resource",
+                 Json::object());
+}
+
+bool IsAcceptable(const std::string& accept) {
+  return accept.empty() || accept.find("json") != accept.npos || accept.find("*/*") != accept.npos ||
+         accept.find("application/*") != accept.npos || accept.find("yaml") != accept.npos ||
+         accept.find("protobuf") != accept.npos;
+}
+
 // Decodes a body; YAML is accepted for apply and for people with curl.
-std::expected<Json, Json> Body(const http::Request& r) {
+std::expected<Json, Json> Body(const http::Request& r, const ResourceType& t) {
   std::string type = r.Header("content-type");
+  if (r.method != "PATCH" && !type.empty() && type.find("json") == type.npos && type.find("yaml") == type.npos &&
+      type.find("protobuf") == type.npos)
+    return std::unexpected(Failure(415, "UnsupportedMediaType",
+                                   "the body of the request was in an unknown format - accepted media types include: "
+                                   "application/json, application/yaml, application/vnd.kubernetes.protobuf"));
   if (type.find("protobuf") != std::string::npos || r.body.starts_with(std::string("k8s\0", 4)))
     return std::unexpected(Failure(415, "UnsupportedMediaType",
                                    "the lab's API server does not read application/vnd.kubernetes.protobuf; send "
@@ -84,7 +124,21 @@ std::expected<Json, Json> Body(const http::Request& r) {
   auto j = type.find("yaml") != std::string::npos && !r.body.starts_with('{')
                ? value::ParseYaml(r.body, "body")
                : value::ParseJson(r.body, "body", 8 << 20);
-  if (!j.ok()) return std::unexpected(BadRequest("couldn't get version/kind; json parse error: " + j.error().message));
+  if (!j.ok())
+    return std::unexpected(BadRequest("the object provided is unrecognized (must be of type " + t.resource.kind +
+                                      "): couldn't get version/kind; json parse error: " + j.error().message));
+  if (r.method == "PATCH" || !j->is_object() || r.method == "DELETE") return *j;
+  // Of another kind than the path says.
+  std::string kind = Str(*j, "kind"), version = Str(*j, "apiVersion"), want = t.resource.ApiVersion();
+  if (t.custom && !version.empty() && version != want)
+    return std::unexpected(BadRequest("the API version in the data (" + version +
+                                      ") does not match the expected API version (" + want + ")"));
+  bool other = (!kind.empty() && kind != t.resource.kind) || (!version.empty() && version != want);
+  if (!t.custom && other)
+    return std::unexpected(BadRequest((kind.empty() ? t.resource.kind : kind) + " in version \"" + t.resource.version +
+                                      "\" cannot be handled as a " + t.resource.kind + ": no kind \"" + kind +
+                                      "\" is registered for version \"" + (version.empty() ? want : version) +
+                                      "\" in scheme \"pkg/runtime/scheme.go:110\""));
   return *j;
 }
 
@@ -137,7 +191,17 @@ Result<User> ApiServer::Authenticate(const http::Request& r) const {
   return User{"system:anonymous", {"system:unauthenticated"}};
 }
 
+// JSON of a shape that no case above expects must cost its own request only.
 void ApiServer::Handle(http::Request& r, http::ResponseWriter& w) {
+  try {
+    Route(r, w);
+  } catch (const std::exception& e) {
+    Log(Level::kError, "request failed", {{"method", r.method}, {"path", r.path}, {"error", e.what()}});
+    ReplyStatus(w, Failure(500, "InternalError", std::string("Internal error occurred: ") + e.what()));
+  }
+}
+
+void ApiServer::Route(http::Request& r, http::ResponseWriter& w) {
   auto user = Authenticate(r);
   if (!user.ok()) return ReplyStatus(w, Failure(401, "Unauthorized", "Unauthorized"));
   if (r.path == "/healthz" || r.path == "/livez" || r.path == "/readyz") return w.Send(200, "text/plain", "ok");
@@ -157,8 +221,7 @@ void ApiServer::Handle(http::Request& r, http::ResponseWriter& w) {
   if (at == 0) {
     if (auto refused = Authorize(rest_.store(), *user, {ToLower(r.method), "", "", "", "", "", r.path}))
       return ReplyStatus(w, Failure(403, "Forbidden", "forbidden: " + *refused));
-    if (!HandleNonResource(r, w, *user))
-      ReplyStatus(w, Failure(404, "NotFound", "the server could not find the requested resource"));
+    if (!HandleNonResource(r, w, *user)) w.Send(404, "text/plain", "404 page not found\n");
     return;
   }
   if (parts[at] == "namespaces" && parts.size() > at + 2 && parts[at + 2] != "status" && parts[at + 2] != "finalize") {
@@ -172,8 +235,9 @@ void ApiServer::Handle(http::Request& r, http::ResponseWriter& w) {
   t.type = rest_.registry().Find(t.group, t.version, t.plural);
   bool unknown_sub = !t.subresource.empty() && t.subresource != "status" && t.subresource != "log" &&
                      t.subresource != "token" && t.subresource != "finalize";
+  if (!t.type && !rest_.registry().Serves(t.group, t.version)) return w.Send(404, "text/plain", "404 page not found\n");
   if (!t.type || parts.size() > at + 3 || unknown_sub)
-    return ReplyStatus(w, Failure(404, "NotFound", "the server could not find the requested resource"));
+    return ReplyStatus(w, NoSuchResource());
   HandleResource(r, w, *user, t);
 }
 
@@ -222,9 +286,17 @@ void ApiServer::HandleResource(http::Request& r, http::ResponseWriter& w, const 
                      : r.method == "PATCH"  ? "patch"
                      : r.method == "DELETE" ? (t.name.empty() ? "deletecollection" : "delete")
                                             : "";
-  if (verb.empty())
+  if (verb.empty()) return ReplyStatus(w, NotAllowed());
+  if (r.method == "GET" && t.subresource != "log" && !IsAcceptable(r.Header("accept")))
     return ReplyStatus(
-        w, Failure(405, "MethodNotAllowed", "the server does not allow this method on the requested resource"));
+        w, Failure(406, "NotAcceptable",
+                   "406: Not Acceptable\n\nAvailable representations: application/json, application/yaml, "
+                   "application/vnd.kubernetes.protobuf, application/json;stream=watch, "
+                   "application/vnd.kubernetes.protobuf;stream=watch",
+                   Json::object()));
+  for (const char* number : {"limit", "timeoutSeconds"})
+    if (std::string text = r.Query(number); r.method == "GET" && !text.empty() && !ParseInt(text).ok())
+      return ReplyStatus(w, BadRequest("strconv.ParseInt: parsing \"" + text + "\": invalid syntax"));
   bool creates_by_apply = verb == "patch" && r.Header("content-type").find("apply-patch") != std::string::npos &&
                           !rest_.Get(*t.type, t.ns, t.name);
   for (const std::string& v :
@@ -233,8 +305,9 @@ void ApiServer::HandleResource(http::Request& r, http::ResponseWriter& w, const 
     if (auto refused = Authorize(rest_.store(), user, {v, t.group, t.plural, t.subresource, ns, t.name, ""}))
       return ReplyStatus(w, Forbidden(*t.type, t.name, *refused));
   }
-  if (t.type->resource.namespaced && t.ns.empty() && !t.name.empty())
-    return ReplyStatus(w, Failure(404, "NotFound", "the server could not find the requested resource"));
+  if (t.type->resource.namespaced && t.ns.empty() && !t.name.empty()) return ReplyStatus(w, NoSuchResource());
+  if (t.name.empty() && verb != "list" && verb != "watch" && verb != "create" && verb != "deletecollection")
+    return ReplyStatus(w, NotAllowed());
   if (watch) return Watch(r, w, t);
   if (verb == "list") return List(r, w, t);
   if (verb == "get") {
@@ -267,9 +340,13 @@ void ApiServer::List(const http::Request& r, http::ResponseWriter& w, const Targ
     return ReplyStatus(
         w,
         Failure(504, "Timeout",
-                "Too large resource version: " + r.Query("resourceVersion") + ", current: " + std::to_string(version),
+                "Timeout: Too large resource version: " + r.Query("resourceVersion") + ", current: " + std::to_string(version),
                 {{"retryAfterSeconds", 1},
                  {"causes", {{{"reason", "ResourceVersionTooLarge"}, {"message", "Too large resource version"}}}}}));
+  if (!r.Query("resourceVersionMatch").empty() && r.Query("resourceVersion").empty())
+    return ReplyStatus(w, OptionsInvalid("ListOptions", "resourceVersionMatch", "FieldValueForbidden",
+                                         "Forbidden: resourceVersionMatch is forbidden unless resourceVersion is "
+                                         "provided"));
   std::vector<const Json*> items;
   for (const auto& o : all)
     if (labels->Matches(At(*o, "metadata", "labels")) && FieldsMatch(*fields, *o)) items.push_back(o.get());
@@ -290,6 +367,7 @@ void ApiServer::List(const http::Request& r, http::ResponseWriter& w, const Targ
     next = Base64Encode(value::Dump({{"rv", version}, {"start", kube::Key(*items.back())}}));
   }
   Json meta = {{"resourceVersion", std::to_string(version)}};
+  if (t.type->custom && !WantsTable(r) && !WantsPartial(r)) meta["continue"] = "";
   if (!next.empty()) {
     meta["continue"] = next;
     if (r.Query("labelSelector").empty() && r.Query("fieldSelector").empty()) meta["remainingItemCount"] = remaining;
@@ -305,7 +383,7 @@ void ApiServer::List(const http::Request& r, http::ResponseWriter& w, const Targ
                {"apiVersion", partial ? "meta.k8s.io/v1" : t.type->resource.ApiVersion()},
                {"metadata", meta},
                {"items", Json::array()}};
-  for (const Json* o : items) list["items"].push_back(partial ? Partial(*o) : *o);
+  for (const Json* o : items) list["items"].push_back(partial ? Partial(*o) : ListItem(*t.type, *o));
   Reply(w, 200, list);
 }
 
@@ -323,6 +401,12 @@ void ApiServer::Watch(const http::Request& r, http::ResponseWriter& w, const Tar
            labels->Matches(At(o, "metadata", "labels")) && FieldsMatch(*fields, o);
   };
   std::string kind = Rest::KindKey(*t.type), from_text = r.Query("resourceVersion");
+  if (!from_text.empty() && !ParseInt(from_text).ok()) {
+    Json status = Failure(500, "", "resourceVersion: Invalid value: \"" + from_text + "\": strconv.ParseUint: parsing \"" +
+                                       from_text + "\": invalid syntax");
+    status.erase("reason");
+    return ReplyStatus(w, status);
+  }
   bool table = WantsTable(r), partial = WantsPartial(r), bookmarks = IsTrue(r.Query("allowWatchBookmarks")),
        headers = true;
   std::string include = r.Query("includeObject").empty() ? "Metadata" : r.Query("includeObject");
@@ -351,7 +435,13 @@ void ApiServer::Watch(const http::Request& r, http::ResponseWriter& w, const Tar
     for (const Change& c : *changes) {
       version = c.version;
       std::string type = Seen(c, matches);
-      if (!type.empty() && !send(type, *c.object)) return;
+      if (type.empty()) continue;
+      Json last = *c.object;
+      if (type == "DELETED" && c.type != "DELETED") {  // it left the selection: shown as it was when it was in it
+        last = *c.before;
+        last["metadata"]["resourceVersion"] = kube::ResourceVersion(*c.object);
+      }
+      if (!send(type, last)) return;
     }
     if (changes->empty() && WaitFd(w.wake_fd(), 1 /* POLLIN */, Millis(0)).ok()) return;
     if (bookmarks && SteadyNow() > next_bookmark) {
@@ -375,7 +465,7 @@ void ApiServer::Write(http::Request& r, http::ResponseWriter& w, const Target& t
     kube::DeleteOptions d;
     Json body = Json::object();
     if (!r.body.empty()) {
-      auto parsed = Body(r);
+      auto parsed = Body(r, *t.type);
       if (!parsed) return ReplyStatus(w, parsed.error());
       body = *parsed;
     }
@@ -387,11 +477,8 @@ void ApiServer::Write(http::Request& r, http::ResponseWriter& w, const Target& t
       d.grace_seconds = g.get<int64_t>();
     else if (auto q = ParseInt(r.Query("gracePeriodSeconds")); q.ok())
       d.grace_seconds = *q;
+    d.dry_run = o.dry_run;
     if (!t.name.empty()) {
-      if (o.dry_run) {
-        auto live = rest_.Get(*t.type, t.ns, t.name);
-        return live ? Reply(w, 200, *live) : ReplyStatus(w, live.error());
-      }
       auto done = rest_.Delete(*t.type, t.ns, t.name, d);
       return done ? Reply(w, 200, *done) : ReplyStatus(w, done.error());
     }
@@ -405,17 +492,18 @@ void ApiServer::Write(http::Request& r, http::ResponseWriter& w, const Target& t
     for (const auto& live : rest_.store().List(Rest::KindKey(*t.type), t.ns))
       if (labels->Matches(At(*live, "metadata", "labels")) && FieldsMatch(*fields, *live) &&
           rest_.Delete(*t.type, kube::Namespace(*live), kube::Name(*live), d))
-        list["items"].push_back(*live);
+        list["items"].push_back(ListItem(*t.type, *live));
+    list["metadata"]["resourceVersion"] = std::to_string(rest_.store().version());
+    if (t.type->custom) list["metadata"]["continue"] = "";
     return Reply(w, 200, list);
   }
   std::string content = r.Header("content-type");
-  auto body = Body(r);
+  auto body = Body(r, *t.type);
   if (!body) return ReplyStatus(w, body.error());
   ApiResult result;
   if (r.method == "POST") {
     if (!t.name.empty())
-      return ReplyStatus(
-          w, Failure(405, "MethodNotAllowed", "the server does not allow this method on the requested resource"));
+      return ReplyStatus(w, NotAllowed());
     result = rest_.Create(*t.type, t.ns, *body, o);
   } else if (r.method == "PUT") {
     result = rest_.Update(*t.type, t.ns, t.name, *body, o);
@@ -430,16 +518,16 @@ void ApiServer::Write(http::Request& r, http::ResponseWriter& w, const Target& t
       type = PatchType::kStrategic;
     else if (content.starts_with("application/apply-patch+yaml"))
       type = PatchType::kApply;
+    if (!type && !t.type->custom)
+      return ReplyStatus(w, Failure(415, "UnsupportedMediaType", "415: Unsupported Media Type", Json::object()));
     if (!type)
       return ReplyStatus(w, Failure(415, "UnsupportedMediaType",
                                     "the body of the request was in an unknown format - accepted media types include: "
                                     "application/json-patch+json, application/merge-patch+json, "
-                                    "application/strategic-merge-patch+json, application/apply-patch+yaml"));
+                                    "application/apply-patch+yaml"));
     if (*type == PatchType::kApply && r.Query("fieldManager").empty())
-      return ReplyStatus(
-          w,
-          BadRequest(
-              "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch"));
+      return ReplyStatus(w, OptionsInvalid("PatchOptions", "fieldManager", "FieldValueRequired",
+                                           "Required value: is required for apply patch"));
     result = rest_.Patch(*t.type, t.ns, t.name, *type, *body, o);
   }
   if (!result) return ReplyStatus(w, result.error());
@@ -452,7 +540,8 @@ void ApiServer::Write(http::Request& r, http::ResponseWriter& w, const Target& t
 
 void ApiServer::IssueToken(const http::Request& r, http::ResponseWriter& w, const Target& t) {
   if (auto account = rest_.Get(*t.type, t.ns, t.name); !account) return ReplyStatus(w, account.error());
-  auto body = Body(r);
+  static const ResourceType request{.resource = {"authentication.k8s.io", "v1", "tokenrequests", true, "TokenRequest"}};
+  auto body = Body(r, request);
   if (!body) return ReplyStatus(w, body.error());
   int64_t seconds = std::clamp<int64_t>(value::AsInt(At(*body, "spec", "expirationSeconds"), 3600), 1, 86400);
   Json out = *body;
@@ -464,7 +553,8 @@ void ApiServer::IssueToken(const http::Request& r, http::ResponseWriter& w, cons
 }
 
 void ApiServer::ReviewAccess(const http::Request& r, http::ResponseWriter& w, const User& user) {
-  auto body = Body(r);
+  static const ResourceType review{.resource = {"authorization.k8s.io", "v1", "selfsubjectaccessreviews", false, "SelfSubjectAccessReview"}};
+  auto body = Body(r, review);
   if (!body) return ReplyStatus(w, body.error());
   const Json& a = At(*body, "spec", "resourceAttributes");
   auto refused = Authorize(rest_.store(), user,

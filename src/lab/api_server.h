@@ -29,6 +29,7 @@ class ApiServer {
  private:
   struct Target;
   void Handle(http::Request& r, http::ResponseWriter& w);
+  void Route(http::Request& r, http::ResponseWriter& w);
   Result<User> Authenticate(const http::Request& r) const;
   bool HandleNonResource(const http::Request& r, http::ResponseWriter& w, const User& user);
   void HandleResource(http::Request& r, http::ResponseWriter& w, const User& user, const Target& t);

@@ -134,7 +134,7 @@ Controllers::Controllers(Rest& rest, std::string ca_pem) : rest_(rest) {
   Loop("namespace-controller", [&rest](LocalApi& api) { SyncNamespaces(api, rest.registry()); });
   Loop("generic-garbage-collector", [&rest](LocalApi& api) { SyncGarbage(api, rest.registry()); });
   Loop("kube-scheduler", SyncScheduler);
-  Loop("daemonset-controller", SyncDaemonSets);
+  Loop("kube-controller-manager", SyncDaemonSets);
 }
 
 void Controllers::Loop(const char* name, std::function<void(LocalApi&)> sync) {

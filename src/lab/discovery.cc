@@ -1,10 +1,15 @@
 #include "lab/discovery.h"
 
+#include "util/strings.h"
+
 namespace fairlead::lab {
 namespace {
 
 const std::vector<std::string> kVerbs = {"create", "delete", "deletecollection", "get",
                                          "list",   "patch",  "update",           "watch"};
+
+const std::vector<std::string> kCustomVerbs = {"delete", "deletecollection", "get",    "list",
+                                               "patch",  "create",           "update", "watch"};
 
 struct Sub {
   std::string name, kind, group, version;
@@ -27,9 +32,10 @@ Json ResourceEntry(const ResourceType& t) {
             {"singularName", t.singular},
             {"namespaced", t.resource.namespaced},
             {"kind", t.resource.kind},
-            {"verbs", kVerbs}};
+            {"verbs", t.custom ? kCustomVerbs : kVerbs}};
   if (!t.short_names.empty()) e["shortNames"] = t.short_names;
   if (!t.categories.empty()) e["categories"] = t.categories;
+  e["storageVersionHash"] = Base64Encode(value::Sha256Hex(t.resource.ApiVersion() + t.resource.kind).substr(0, 8));
   return e;
 }
 
@@ -105,7 +111,8 @@ Json VersionInfo() {
   return {
       {"major", "1"},        {"minor", "32"},           {"gitVersion", std::string(kServerVersion) + "+fairlead-lab"},
       {"gitCommit", "lab"},  {"gitTreeState", "clean"}, {"buildDate", "2026-01-01T00:00:00Z"},
-      {"goVersion", "none"}, {"compiler", "gcc"},       {"platform", "linux/amd64"}};
+      {"goVersion", "none"}, {"compiler", "gcc"},       {"platform", "linux/amd64"},
+      {"emulationMajor", "1"}, {"emulationMinor", "32"}, {"minCompatibilityMajor", "1"}, {"minCompatibilityMinor", "31"}};
 }
 
 Json LegacyApiVersions() {

@@ -41,6 +41,14 @@ Json KeysOf(const Json& item, const Json& schema) {
 
 std::string ItemName(const Json& item, const Json& schema) { return "k:" + value::Dump(KeysOf(item, schema)); }
 
+// name="a",port=1: how messages show the keys of an item.
+std::string KeysText(const Json& item, const Json& schema) {
+  std::string out;
+  const Json keys = KeysOf(item, schema);
+  for (const auto& [k, v] : keys.items()) out += (out.empty() ? "" : ",") + k + "=" + value::Dump(v);
+  return out;
+}
+
 const Json* FindItem(const Json& list, const std::string& name, const Json& schema) {
   if (!list.is_array()) return nullptr;
   for (const Json& item : list)
@@ -71,39 +79,77 @@ Json Tree(const Json& v, const Json& schema) {
   return Leaf();
 }
 
-Json Diff(const Json& a, const Json& b, const Json& schema) {
+// What a write made: like Tree, and "." for each map or list that was not there before. A struct that Go always has
+// (marked in the schema) is there before.
+Json AddedTree(const Json& v, const Json& schema) {
+  Json out = Tree(v, schema);
+  if (out.empty()) return out;
+  if (v.is_object()) {
+    out = Json::object();
+    for (const auto& [k, m] : v.items()) out["f:" + k] = AddedTree(m, MemberSchema(schema, k));
+  } else if (IsKeyed(schema)) {
+    out = Json::object();
+    for (const Json& item : v) {
+      Json sub = AddedTree(item, At(schema, "items"));
+      sub["."] = Leaf();
+      out[ItemName(item, schema)] = std::move(sub);
+    }
+  }
+  if (!Bool(schema, "x-fairlead-struct")) out["."] = Leaf();
+  return out;
+}
+
+// The fields that are other or new in b, and in `removed` those that only a has. Null: none.
+Json Diff(const Json& a, const Json& b, const Json& schema, Json& removed) {
   if (a == b) return nullptr;
+  auto put = [](Json& tree, const std::string& name, Json sub) {
+    if (!tree.is_object()) tree = Json::object();
+    tree[name] = std::move(sub);
+  };
+  Json out;
   if (a.is_object() && b.is_object() && !IsAtomicMap(schema)) {
-    Json out = Json::object();
     for (const auto& [k, m] : b.items()) {
-      Json d = a.contains(k) ? Diff(a[k], m, MemberSchema(schema, k)) : Tree(m, MemberSchema(schema, k));
-      if (!d.is_null()) out["f:" + k] = std::move(d);
+      const Json& s = MemberSchema(schema, k);
+      Json gone, d = a.contains(k) ? Diff(a[k], m, s, gone) : AddedTree(m, s);
+      if (!d.is_null()) put(out, "f:" + k, std::move(d));
+      if (!gone.is_null()) put(removed, "f:" + k, std::move(gone));
     }
     for (const auto& [k, m] : a.items())
-      if (!b.contains(k)) out["f:" + k] = Tree(m, MemberSchema(schema, k));
+      if (!b.contains(k)) put(removed, "f:" + k, AddedTree(m, MemberSchema(schema, k)));
     return out;
   }
   if (a.is_array() && b.is_array() && IsKeyed(schema)) {
-    Json out = Json::object();
     for (const Json& item : b) {
       std::string name = ItemName(item, schema);
       const Json* other = FindItem(a, name, schema);
-      Json d = other ? Diff(*other, item, At(schema, "items")) : Tree(item, At(schema, "items"));
+      Json gone, d = other ? Diff(*other, item, At(schema, "items"), gone) : AddedTree(item, At(schema, "items"));
+      if (!gone.is_null()) put(removed, name, std::move(gone));
       if (d.is_null()) continue;
       if (!other) d["."] = Leaf();
-      out[name] = std::move(d);
+      put(out, name, std::move(d));
     }
     for (const Json& item : a)
-      if (std::string name = ItemName(item, schema); !FindItem(b, name, schema))
-        out[name] = Tree(item, At(schema, "items"));
+      if (std::string name = ItemName(item, schema); !FindItem(b, name, schema)) {
+        Json sub = AddedTree(item, At(schema, "items"));
+        sub["."] = Leaf();
+        put(removed, name, std::move(sub));
+      }
     return out;
   }
-  return b.is_null() ? Leaf() : Tree(b, schema);
+  if (a.is_array() && b.is_array() && IsSet(schema)) {
+    for (const Json& item : b)
+      if (std::find(a.begin(), a.end(), item) == a.end()) put(out, "v:" + value::Dump(item), Leaf());
+    for (const Json& item : a)
+      if (std::find(b.begin(), b.end(), item) == b.end()) put(removed, "v:" + value::Dump(item), Leaf());
+    return out;
+  }
+  return b.is_null() ? Leaf() : AddedTree(b, schema);
 }
 
 // Set operations on trees. A leaf is an empty object.
 Json Union(const Json& a, const Json& b) {
   Json out = a.is_object() ? a : Json::object();
+  if (!b.is_object()) return out;
   for (const auto& [k, v] : b.items()) out[k] = out.contains(k) ? Union(out[k], v) : v;
   return out;
 }
@@ -196,7 +242,7 @@ void FindConflicts(const Json& owned, const Json& live, const Json& wanted, cons
     } else if (k.starts_with("k:")) {
       const Json* w = FindItem(wanted, k, schema);
       const Json* l = FindItem(live, k, schema);
-      if (w && l) FindConflicts(sub, *l, *w, At(schema, "items"), path + "[" + k.substr(2) + "]", out);
+      if (w && l) FindConflicts(sub, *l, *w, At(schema, "items"), path + "[" + KeysText(*w, schema) + "]", out);
     }
   }
 }
@@ -227,8 +273,8 @@ Json Entry(const std::string& manager, const char* operation, const std::string&
 Json FieldsOf(const Json& object, const Json& schema) { return Tree(Ownable(object), schema); }
 
 Json ChangedFields(const Json& before, const Json& after, const Json& schema) {
-  Json d = Diff(Ownable(before.is_null() ? Json::object() : before), Ownable(after), schema);
-  return d.is_null() ? Json::object() : d;
+  Json removed, d = Diff(Ownable(before.is_null() ? Json::object() : before), Ownable(after), schema, removed);
+  return Union(d, removed);
 }
 
 Applied ApplyFields(const Json& live, const Json& wanted, const std::string& manager, bool force, const Json& schema,
@@ -249,7 +295,10 @@ Applied ApplyFields(const Json& live, const Json& wanted, const std::string& man
       left["fieldsV1"] = Minus(e["fieldsV1"], changed);
       if (left["fieldsV1"].is_null()) continue;
     } else {
-      for (const std::string& field : conflicts) out.conflicts.push_back({Str(e, "manager"), field});
+      std::string owner = "\"" + Str(e, "manager") + "\"";
+      if (!Str(e, "subresource").empty()) owner += " with subresource \"" + Str(e, "subresource") + "\"";
+      if (Str(e, "operation") == "Update") owner += " using " + Str(e, "apiVersion");
+      for (const std::string& field : conflicts) out.conflicts.push_back({owner, field});
     }
     others = Union(others, left["fieldsV1"]);
     entries.push_back(left);
@@ -272,20 +321,27 @@ Applied ApplyFields(const Json& live, const Json& wanted, const std::string& man
 }
 
 void RecordUpdate(const Json& live, Json& object, const std::string& manager, const std::string& subresource,
-                  const Json& schema, const std::string& now) {
-  Json changed = ChangedFields(live, object, schema);
-  Json entries = Json::array(), mine = changed;
+                  const Json& schema, const std::string& now, const std::vector<std::string>& unowned) {
+  auto owned = [&](const Json& o) {
+    Json out = Ownable(o.is_null() ? Json::object() : o);
+    for (const std::string& member : unowned) out.erase(member);
+    return out;
+  };
+  Json removed, set = Diff(owned(live), owned(object), schema, removed);
+  Json changed = Union(set, removed);
+  Json entries = Json::array(), mine = set.is_null() ? Json::object() : set;
   for (Json e : At(live, "metadata", "managedFields")) {
     bool own = Str(e, "manager") == manager && Str(e, "operation") == "Update" && Str(e, "subresource") == subresource;
     if (own) {
-      mine = Union(e["fieldsV1"], changed);
+      Json kept = Minus(e["fieldsV1"], removed);
+      mine = Union(kept, mine);
       if (changed.empty()) entries.push_back(e);
       continue;
     }
     if (!changed.empty()) e["fieldsV1"] = Minus(e["fieldsV1"], changed);
     if (!e["fieldsV1"].is_null()) entries.push_back(e);
   }
-  if (!changed.empty()) entries.push_back(Entry(manager, "Update", Str(object, "apiVersion"), subresource, mine, now));
+  if (!changed.empty() && !mine.empty()) entries.push_back(Entry(manager, "Update", Str(object, "apiVersion"), subresource, mine, now));
   object["metadata"]["managedFields"] = entries;
 }
 

@@ -13,7 +13,7 @@ Json FieldsOf(const Json& object, const Json& schema);
 Json ChangedFields(const Json& before, const Json& after, const Json& schema);
 
 struct ApplyConflict {
-  std::string manager, field;  // ".spec.version"
+  std::string owner, field;  // "alice" using v1, .spec.version
 };
 struct Applied {
   Json object;
@@ -22,9 +22,9 @@ struct Applied {
 // Server-side apply of `wanted` by `manager` onto `live` (null: absent). Sets metadata.managedFields.
 Applied ApplyFields(const Json& live, const Json& wanted, const std::string& manager, bool force, const Json& schema,
                     const std::string& now);
-// Sets metadata.managedFields after a write that is no apply.
+// Sets metadata.managedFields after a write that is no apply; the members `unowned` stay out of it.
 void RecordUpdate(const Json& live, Json& object, const std::string& manager, const std::string& subresource,
-                  const Json& schema, const std::string& now);
+                  const Json& schema, const std::string& now, const std::vector<std::string>& unowned = {});
 
 // A strategic merge patch. Errors name the directive that is not known.
 Status StrategicMerge(Json& target, const Json& patch, const Json& schema);

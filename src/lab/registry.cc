@@ -16,7 +16,7 @@ class SchemaReader {
 
   Result<Json> Fields(const Json& fields, int depth = 0) const {
     if (depth > 20) return MakeError(Code::kInvalid, "definitions refer to each other in a circle");
-    Json out = {{"type", "object"}, {"properties", Json::object()}};
+    Json out = {{"type", "object"}, {"properties", Json::object()}, {"x-fairlead-struct", true}};
     for (const auto& [raw, type] : fields.items()) {
       std::string key = raw;
       if (key.ends_with('!')) {
@@ -24,6 +24,8 @@ class SchemaReader {
         out["required"].push_back(key);
       }
       FL_ASSIGN(Json schema, Type(value::AsString(type), depth));
+      // What Go writes even when it is empty.
+      if (raw.ends_with('!') || key == "metadata") schema["x-fairlead-struct"] = true;
       out["properties"][key] = std::move(schema);
     }
     return out;
@@ -51,6 +53,12 @@ class SchemaReader {
 
  private:
   Result<Json> Shape(const std::string& text, int depth) const {
+    if (text.starts_with('&') || text.starts_with('@')) {
+      FL_ASSIGN(Json schema, Shape(text.substr(1), depth));
+      schema.erase("x-fairlead-struct");
+      if (text[0] == '@') schema["x-kubernetes-map-type"] = "atomic";
+      return schema;
+    }
     if (text.ends_with("{}")) {
       FL_ASSIGN(Json items, Shape(text.substr(0, text.size() - 2), depth));
       return Json{{"type", "object"}, {"additionalProperties", items}};
@@ -80,7 +88,9 @@ class SchemaReader {
   const Json& definitions_;
 };
 
-Json MetadataSchema() { return {{"type", "object"}, {"x-kubernetes-preserve-unknown-fields", true}}; }
+Json MetadataSchema() {
+  return {{"type", "object"}, {"x-kubernetes-preserve-unknown-fields", true}, {"x-fairlead-struct", true}};
+}
 
 void AddRootFields(Json& schema) {
   schema["properties"]["apiVersion"] = {{"type", "string"}};
@@ -88,7 +98,13 @@ void AddRootFields(Json& schema) {
   schema["properties"]["metadata"] = MetadataSchema();
 }
 
-Column AgeColumn() { return {"Age", "date", "Time since the object was created.", "age", std::nullopt, 0}; }
+// Go always has these two of a built-in kind.
+void MarkRootStructs(Json& schema) {
+  for (const char* key : {"spec", "status"})
+    if (schema["properties"].contains(key)) schema["properties"][key]["x-fairlead-struct"] = true;
+}
+
+Column AgeColumn() { return {"Age", "string", "Time since the object was created.", "age", std::nullopt, 0}; }
 
 Result<Column> BuiltinColumn(const Json& c) {
   Column out{value::AsString(c[0]), value::AsString(c[1]), "", "", std::nullopt, static_cast<int>(value::Int(c, 3))};
@@ -123,10 +139,12 @@ Result<std::unique_ptr<Registry>> Registry::Create(const std::string& types_yaml
     t->has_status = value::Bool(k, "status");
     t->has_generation = value::Bool(k, "generation");
     t->needs_version_for_update = value::Bool(k, "conditionalUpdate");
+    t->creates_on_update = value::Bool(k, "createOnUpdate");
     auto schema = reader.Fields(At(k, "fields"));
     if (!schema.ok()) return schema.error().Wrap("types.yaml: kind " + kind);
     t->schema = std::move(*schema);
     AddRootFields(t->schema);
+    MarkRootStructs(t->schema);
     for (const Json& c : At(k, "columns")) {
       auto column = BuiltinColumn(c);
       if (!column.ok()) return column.error().Wrap("types.yaml: kind " + kind);
@@ -148,6 +166,13 @@ TypePtr Registry::FindKind(const std::string& api_version, const std::string& ki
   for (const auto& [key, t] : types_)
     if (t->resource.kind == kind && t->resource.ApiVersion() == api_version) return t;
   return nullptr;
+}
+
+bool Registry::Serves(const std::string& group, const std::string& version) const {
+  auto all = All();
+  return std::any_of(all.begin(), all.end(), [&](const TypePtr& t) {
+    return t->resource.group == group && t->resource.version == version;
+  });
 }
 
 std::vector<TypePtr> Registry::All() const {

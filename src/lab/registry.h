@@ -25,6 +25,7 @@ struct ResourceType {
   std::vector<Column> columns;  // after Name
   bool has_status = false;
   bool has_generation = false;
+  bool creates_on_update = false;         // PUT of what does not exist makes it
   bool needs_version_for_update = false;  // PUT without resourceVersion is refused
   bool custom = false;                    // from a CRD
   bool served = true;
@@ -42,6 +43,7 @@ class Registry {
   TypePtr FindKind(const std::string& api_version, const std::string& kind) const;
   TypePtr Of(const kube::Resource& r) const { return Find(r.group, r.version, r.plural); }
   std::vector<TypePtr> All() const;
+  bool Serves(const std::string& group, const std::string& version) const;  // any kind of it
   // Adds or replaces the kinds of a CRD. kInvalid names the member that is wrong.
   Status AddCustom(const Json& crd);
   void RemoveCustom(const std::string& group, const std::string& plural);

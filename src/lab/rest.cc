@@ -13,6 +13,43 @@ using value::Str;
 
 bool IsKind(const ResourceType& t, const char* kind) { return t.resource.kind == kind && !t.custom; }
 
+constexpr const char* kNameRule =
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and "
+    "end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
+    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+constexpr const char* kLabelNameRule =
+    "a qualified name must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "
+    "alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
+    "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]') with an optional DNS subdomain prefix and '/' (e.g. "
+    "'example.com/MyName')";
+constexpr const char* kLabelValueRule =
+    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and "
+    "end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "
+    "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
+
+const FieldError kRulesNotChecked = {
+    "<nil>", "FieldValueInvalid",
+    "Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing "
+    "errors to complete validation"};
+
+// Up to 63 letters, digits, '-', '_' and '.', of which the first and the last are letters or digits.
+bool IsLabelPart(std::string_view s) {
+  auto alnum = [](char c) { return isalnum(static_cast<unsigned char>(c)); };
+  return !s.empty() && s.size() <= 63 && alnum(s.front()) && alnum(s.back()) &&
+         std::all_of(s.begin(), s.end(), [&](char c) { return alnum(c) || c == '-' || c == '_' || c == '.'; });
+}
+
+void ValidateLabels(const Json& labels, const std::string& path, std::vector<FieldError>& errors) {
+  if (!labels.is_object()) return;
+  for (const auto& [key, v] : labels.items()) {
+    size_t slash = key.find('/');
+    if (!IsLabelPart(slash == key.npos ? key : key.substr(slash + 1)) || slash == 0)
+      errors.push_back({path, "FieldValueInvalid", "Invalid value: \"" + key + "\": " + kLabelNameRule});
+    if (std::string text = value::AsString(v); !text.empty() && !IsLabelPart(text))
+      errors.push_back({path, "FieldValueInvalid", "Invalid value: \"" + text + "\": " + kLabelValueRule});
+  }
+}
+
 bool ValidName(const ResourceType& t, const std::string& name) {
   if (name.empty() || name.size() > 253) return false;
   if (t.resource.group == "rbac.authorization.k8s.io")
@@ -23,6 +60,40 @@ bool ValidName(const ResourceType& t, const std::string& name) {
   return isalnum(static_cast<unsigned char>(name.front())) && isalnum(static_cast<unsigned char>(name.back()));
 }
 
+// Source of the behaviour: k8s.io/kubernetes pkg/apis/core/helper/qos.
+std::string QosClass(const Json& spec) {
+  bool any = false, guaranteed = true;
+  for (const char* list : {"containers", "initContainers"})
+    for (const Json& c : At(spec, list)) {
+      const Json &requests = At(c, "resources", "requests"), &limits = At(c, "resources", "limits");
+      any = any || !value::IsEmpty(requests) || !value::IsEmpty(limits);
+      for (const char* r : {"cpu", "memory"})
+        if (At(limits, r).is_null() || (!At(requests, r).is_null() && At(requests, r) != At(limits, r)))
+          guaranteed = false;
+    }
+  return !any ? "BestEffort" : guaranteed ? "Guaranteed" : "Burstable";
+}
+
+// The classes that every cluster has; others count as 0, since the lab schedules without regard to priority.
+int64_t PriorityOf(const std::string& name) {
+  return name == "system-node-critical" ? 2000001000 : name == "system-cluster-critical" ? 2000000000 : 0;
+}
+
+// What the DefaultTolerationSeconds admission plugin adds.
+void AddDefaultTolerations(Json& spec) {
+  for (const char* key : {"node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"}) {
+    bool tolerated = false;
+    for (const Json& t : At(spec, "tolerations"))
+      tolerated = tolerated || ((Str(t, "key") == key || Str(t, "key").empty()) &&
+                                (Str(t, "effect") == "NoExecute" || Str(t, "effect").empty()));
+    if (!tolerated)
+      spec["tolerations"].push_back(
+          {{"key", key}, {"operator", "Exists"}, {"effect", "NoExecute"}, {"tolerationSeconds", 300}});
+  }
+}
+
+constexpr const char* kTemplateGeneration = "deprecated.daemonset.template.generation";
+
 // What a kind's own strategy sets when an object is made.
 void PrepareCreate(const ResourceType& t, Json& o) {
   if (IsKind(t, "Namespace")) {
@@ -30,15 +101,29 @@ void PrepareCreate(const ResourceType& t, Json& o) {
     o["status"] = {{"phase", "Active"}};
     o["metadata"]["labels"]["kubernetes.io/metadata.name"] = kube::Name(o);
   } else if (IsKind(t, "Pod")) {
-    o["status"] = {{"phase", "Pending"}, {"qosClass", "Burstable"}};
     Json& spec = o["spec"];
-    if (Str(spec, "serviceAccountName").empty()) spec["serviceAccountName"] = "default";
-    spec["serviceAccount"] = spec["serviceAccountName"];
+    o["status"] = {{"phase", "Pending"}, {"qosClass", QosClass(spec)}};
+    if (At(spec, "enableServiceLinks").is_null()) spec["enableServiceLinks"] = true;
+    if (!Str(spec, "serviceAccountName").empty()) spec["serviceAccount"] = spec["serviceAccountName"];
   } else if (IsKind(t, "ServiceAccount") || IsKind(t, "Node") || IsKind(t, "Event")) {
     return;
   } else if (t.has_status) {
     o.erase("status");
+    if (IsKind(t, "DaemonSet")) {
+      o["metadata"]["annotations"][kTemplateGeneration] = "1";
+      o["status"] = {{"currentNumberScheduled", 0}, {"desiredNumberScheduled", 0}, {"numberMisscheduled", 0}, {"numberReady", 0}};
+    }
   }
+}
+
+// What admission plugins of a real cluster add to a pod; nobody owns it.
+void Admit(const ResourceType& t, Json& o) {
+  if (!IsKind(t, "Pod")) return;
+  Json& spec = o["spec"];
+  if (At(spec, "priority").is_null()) spec["priority"] = PriorityOf(Str(spec, "priorityClassName"));
+  if (At(spec, "preemptionPolicy").is_null()) spec["preemptionPolicy"] = "PreemptLowerPriority";
+  if (Str(spec, "serviceAccountName").empty()) spec["serviceAccount"] = spec["serviceAccountName"] = "default";
+  AddDefaultTolerations(spec);
 }
 
 void ConvertSecret(Json& o) {
@@ -55,12 +140,12 @@ void ValidateKind(const ResourceType& t, const Json& o, const ObjectPtr& live, s
   if (IsKind(t, "DaemonSet")) {
     auto selector = kube::Selector::FromJson(At(o, "spec", "selector"));
     const Json& labels = At(o, "spec", "template", "metadata", "labels");
-    if (selector.ok() && !selector->Matches(labels))
-      add("spec.template.metadata.labels", "FieldValueInvalid",
-          "Invalid value: " + value::Dump(labels) + ": `selector` does not match template `labels`");
     if (live && At(*live, "spec", "selector") != At(o, "spec", "selector"))
       add("spec.selector", "FieldValueInvalid",
           "Invalid value: " + value::Dump(At(o, "spec", "selector")) + ": field is immutable");
+    if (selector.ok() && !selector->Matches(labels))
+      add("spec.template.metadata.labels", "FieldValueInvalid",
+          "Invalid value: " + value::Dump(labels) + ": `selector` does not match template `labels`");
   }
   if (IsKind(t, "DaemonSet")) {
     auto zero = [](const Json& v) { return v == 0 || v == "0" || v == "0%" || v.is_null(); };
@@ -68,13 +153,54 @@ void ValidateKind(const ResourceType& t, const Json& o, const ObjectPtr& live, s
     if (Str(o, "spec", "updateStrategy", "type") == "RollingUpdate") {
       bool no_surge = zero(At(rolling, "maxSurge")), no_unavailable = zero(At(rolling, "maxUnavailable"));
       if (no_surge && no_unavailable)
-        add("spec.updateStrategy.rollingUpdate.maxUnavailable", "FieldValueInvalid",
-            "Invalid value: 0: cannot be 0 when maxSurge is 0");
+        add("spec.updateStrategy.rollingUpdate.maxUnavailable", "FieldValueRequired",
+            "Required value: cannot be 0 when maxSurge is 0");
       if (!no_surge && !no_unavailable)
         add("spec.updateStrategy.rollingUpdate.maxSurge", "FieldValueInvalid",
             "Invalid value: " + value::Dump(At(rolling, "maxSurge")) +
                 ": may not be set when maxUnavailable is non-zero");
+    } else if (Str(o, "spec", "updateStrategy", "type") != "OnDelete") {
+      add("spec.updateStrategy", "FieldValueNotSupported",
+          "Unsupported value: " + value::Dump(At(o, "spec", "updateStrategy")) +
+              ": supported values: \"RollingUpdate\", \"OnDelete\"");
     }
+  }
+  if (IsKind(t, "ConfigMap") || IsKind(t, "Secret")) {
+    for (const auto& [key, v] : At(o, "data").items()) {
+      bool ok = !key.empty() && key.size() <= 253 && std::all_of(key.begin(), key.end(), [](unsigned char c) {
+        return isalnum(c) || c == '-' || c == '_' || c == '.';
+      });
+      if (!ok)
+        add("data[" + key + "]", "FieldValueInvalid",
+            "Invalid value: \"" + key +
+                "\": a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or "
+                "'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')");
+    }
+  }
+  if (IsKind(t, "Secret"))
+    for (const auto& [key, v] : At(o, "data").items())
+      if (v.is_string() && !Base64Decode(v.get<std::string>()).ok())
+        add("data." + key, "FieldValueTypeInvalid", "Invalid value: illegal base64 data");
+  if (IsKind(t, "Role") || IsKind(t, "ClusterRole")) {
+    const Json& rules = At(o, "rules");
+    for (size_t i = 0; rules.is_array() && i < rules.size(); ++i)
+      if (value::IsEmpty(At(rules, i, "verbs")))
+        add("rules[" + std::to_string(i) + "].verbs", "FieldValueRequired",
+            "Required value: verbs must contain at least one value");
+  }
+  if (IsKind(t, "Lease")) {
+    const Json& seconds = At(o, "spec", "leaseDurationSeconds");
+    if (seconds.is_number() && seconds.get<int64_t>() <= 0)
+      add("spec.leaseDurationSeconds", "FieldValueInvalid",
+          "Invalid value: " + value::Dump(seconds) + ": must be greater than 0");
+  }
+  if (IsKind(t, "PriorityClass") && live && At(*live, "value") != At(o, "value"))
+    add("value", "FieldValueForbidden", "Forbidden: may not be changed in an update.");
+  if (IsKind(t, "Pod")) {
+    std::string policy = Str(o, "spec", "restartPolicy");
+    if (policy != "Always" && policy != "OnFailure" && policy != "Never")
+      add("spec.restartPolicy", "FieldValueNotSupported",
+          "Unsupported value: \"" + policy + "\": supported values: \"Always\", \"OnFailure\", \"Never\"");
   }
   if ((IsKind(t, "RoleBinding") || IsKind(t, "ClusterRoleBinding")) && live && At(*live, "roleRef") != At(o, "roleRef"))
     add("roleRef", "FieldValueInvalid", "Invalid value: " + value::Dump(At(o, "roleRef")) + ": cannot change roleRef");
@@ -112,18 +238,55 @@ Json SpecOf(const Json& o, bool has_status) {
   return out;
 }
 
-// A null member of a built-in kind is an absent one, as it is for Go's decoder.
+// What a write does not come to own: status by way of the main resource, spec by way of /status.
+std::vector<std::string> Unowned(const ResourceType& t, const std::string& subresource) {
+  if (IsKind(t, "Namespace")) return subresource == "status" ? std::vector<std::string>{"spec"} : std::vector<std::string>{"spec", "status"};
+  if (!t.has_status) return {};
+  return {subresource == "status" ? "spec" : "status"};
+}
+
+// Go decodes a built-in kind before it validates: a member of another type is no object of that kind at all.
+std::optional<Json> Undecodable(const ResourceType& t, const std::vector<FieldError>& errors) {
+  if (t.custom) return std::nullopt;
+  for (const FieldError& e : errors)
+    if (std::string_view(e.reason) == "FieldValueTypeInvalid")
+      return BadRequest(t.resource.kind + " in version \"" + t.resource.version + "\" cannot be handled as a " +
+                        t.resource.kind + ": " + e.path + ": " + e.message);
+  return std::nullopt;
+}
+
+// A null member of a built-in kind is an absent one, as it is for Go's decoder; so is an empty list, which Go leaves out.
 void DropNulls(Json& j) {
   if (!j.is_structured()) return;
   if (j.is_object())
-    for (auto it = j.begin(); it != j.end();) it = it->is_null() ? j.erase(it) : std::next(it);
+    for (auto it = j.begin(); it != j.end();) {
+      bool absent = it->is_null() || (it->is_array() && it->empty() && it.key() != "rules");
+      it = absent ? j.erase(it) : std::next(it);
+    }
   for (Json& member : j) DropNulls(member);
+}
+
+// As Go's decoder calls it.
+std::string GoTypeName(const Json& j) {
+  return j.is_array() ? "array" : j.is_string() ? "string" : j.is_boolean() ? "bool" : j.is_number() ? "number" : "null";
 }
 
 bool Removable(const ResourceType& t, const Json& o) {
   if (!kube::IsDeleting(o) || !value::IsEmpty(At(o, "metadata", "finalizers"))) return false;
   if (IsKind(t, "Namespace")) return value::IsEmpty(At(o, "spec", "finalizers"));
   return !IsKind(t, "Pod") || value::Int(o, "metadata", "deletionGracePeriodSeconds") == 0;
+}
+
+// What a deletion with preconditions is answered; it names the kind where other conflicts name the resource.
+Json PreconditionFailed(const ResourceType& t, const std::string& name, const std::string& what, const std::string& want,
+                        const std::string& have, const std::string& perhaps) {
+  std::string kind = t.resource.group.empty() ? t.resource.kind : t.resource.kind + "." + t.resource.group;
+  Json status = Conflict(t, name);
+  status["message"] = "Operation cannot be fulfilled on " + kind + " \"" + name + "\": the " + what +
+                      " in the precondition (" + want + ") does not match the " + what + " in record (" + have +
+                      "). The object might have been " + perhaps;
+  status["details"]["kind"] = t.resource.kind;
+  return status;
 }
 
 }  // namespace
@@ -151,20 +314,37 @@ std::optional<Json> Rest::CheckNamespace(const ResourceType& t, const std::strin
 }
 
 ApiResult Rest::Prepare(const ResourceType& t, const ObjectPtr& live, Json o, WriteOptions& w, bool applied) const {
+  if (!o.is_object() || !At(o, "metadata").is_object())
+    return std::unexpected(BadRequest("the object has no metadata, or metadata is not an object"));
   std::string name = kube::Name(o), now = Rfc3339(WallNow());
   std::string kind = Str(o, "kind"), api_version = Str(o, "apiVersion");
   if (kind.empty()) o["kind"] = kind = t.resource.kind;
   if (api_version.empty()) o["apiVersion"] = api_version = t.resource.ApiVersion();
-  if (kind != t.resource.kind)
-    return std::unexpected(
-        BadRequest("the object provided is unrecognized: kind \"" + kind + "\" is not " + t.resource.kind));
+  if (t.custom && kind != t.resource.kind)
+    return std::unexpected(Failure(
+        422, "Invalid",
+        kind + "." + t.resource.group + " \"" + name + "\" is invalid: kind: Invalid value: \"" + kind +
+            "\": must be " + t.resource.kind,
+        {{"name", name},
+         {"group", t.resource.group},
+         {"kind", kind},
+         {"causes", Json::array({{{"reason", "FieldValueInvalid"},
+                                  {"message", "Invalid value: \"" + kind + "\": must be " + t.resource.kind},
+                                  {"field", "kind"}}})}}));
+  std::vector<FieldError> meta_errors;
   if (!ValidName(t, name))
-    return std::unexpected(
-        Invalid(t, name,
-                {{"metadata.name", "FieldValueInvalid",
-                  "Invalid value: \"" + name +
-                      "\": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or "
-                      "'.', and must start and end with an alphanumeric character"}}));
+    meta_errors.push_back({"metadata.name", "FieldValueInvalid", "Invalid value: \"" + name + "\": " + kNameRule});
+  ValidateLabels(At(o, "metadata", "labels"), "metadata.labels", meta_errors);
+  if (live && kube::IsDeleting(*live)) {
+    std::vector<std::string> added;
+    for (const Json& f : At(o, "metadata", "finalizers"))
+      if (!kube::HasFinalizer(*live, f.get<std::string>())) added.push_back("\"" + f.get<std::string>() + "\"");
+    if (!added.empty())
+      meta_errors.push_back({"metadata.finalizers", "FieldValueForbidden",
+                             "Forbidden: no new finalizers can be added if the object is being deleted, found new "
+                             "finalizers []string{" +
+                                 Join(added, ", ") + "}"});
+  }
 
   std::vector<std::string> unknown;
   Prune(o, t.schema, &unknown);
@@ -194,8 +374,12 @@ ApiResult Rest::Prepare(const ResourceType& t, const ObjectPtr& live, Json o, Wr
   } else {
     const Json& old_meta = At(*live, "metadata");
     if (std::string uid = Str(meta, "uid"); !uid.empty() && uid != kube::Uid(*live))
-      return std::unexpected(Conflict(
-          t, name, "Precondition failed: UID in precondition: " + uid + ", UID in object meta: " + kube::Uid(*live)));
+      return std::unexpected(
+          Conflict(t, name,
+                   "StorageError: invalid object, Code: 4, Key: /registry/" +
+                       (t.custom ? t.resource.group + "/" : std::string()) + t.resource.plural + "/" +
+                       kube::Key(*live) + ", ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in " +
+                       "precondition: " + uid + ", UID in object meta: " + kube::Uid(*live)));
     std::string version = Str(meta, "resourceVersion");
     if (!version.empty() && version != kube::ResourceVersion(*live)) return std::unexpected(Conflict(t, name));
     for (const char* k : {"uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation",
@@ -225,27 +409,39 @@ ApiResult Rest::Prepare(const ResourceType& t, const ObjectPtr& live, Json o, Wr
     }
     ApplyDefaults(o, t.schema);
     if (IsKind(t, "Namespace") && w.subresource != "finalize") o["spec"] = At(*live, "spec");
-    if (t.has_generation && SpecOf(o, t.has_status) != SpecOf(*live, t.has_status))
+    if (IsKind(t, "DaemonSet") && w.subresource.empty()) {
+      int64_t template_generation =
+          ParseInt(value::AsString(At(*live, "metadata", "annotations", kTemplateGeneration))).value_or(1);
+      if (At(o, "spec", "template") != At(*live, "spec", "template")) ++template_generation;
+      o["metadata"]["annotations"][kTemplateGeneration] = std::to_string(template_generation);
+    }
+    if (t.has_generation && !IsKind(t, "PriorityClass") && SpecOf(o, t.has_status) != SpecOf(*live, t.has_status))
       o["metadata"]["generation"] = kube::Generation(*live) + 1;
   }
 
-  std::vector<FieldError> errors;
+  std::vector<FieldError> errors = std::move(meta_errors);
   Validate(o, live.get(), t.schema, "", errors);
   if (w.subresource.empty()) ValidateKind(t, o, live, errors);
   // Rules about the whole object have no path; Kubernetes shows them as <nil>.
   for (FieldError& e : errors)
     if (e.path.empty()) e.path = "<nil>";
+  static const std::set<std::string> blocking = {"FieldValueNotSupported", "FieldValueRequired", "FieldValueTooLong",
+                                                 "FieldValueTooMany", "FieldValueTypeInvalid"};
+  if (t.custom && std::any_of(errors.begin(), errors.end(), [](const FieldError& e) { return blocking.contains(e.reason); }))
+    errors.push_back(kRulesNotChecked);
+  if (auto undecodable = Undecodable(t, errors); undecodable && !live) return std::unexpected(*undecodable);
   if (!errors.empty()) return std::unexpected(Invalid(t, name, errors));
   if (!applied) {
-    Json before = live ? *live : Json();
-    RecordUpdate(before, o, w.manager, w.subresource, t.schema, now);
+    RecordUpdate(live ? *live : Json(), o, w.manager, w.subresource, t.schema, now, Unowned(t, w.subresource));
   }
+  if (!live) Admit(t, o);
   return o;
 }
 
 ApiResult Rest::Commit(const ResourceType& t, const std::string& key, const WriteOptions& w,
                        const std::function<ApiResult(const ObjectPtr&)>& next) {
   Json result;
+  bool removed = false;
   auto written = store_.Write(KindKey(t), key, [&](const ObjectPtr& live) -> std::expected<ObjectPtr, Json> {
     ApiResult prepared = next(live);
     if (!prepared) return std::unexpected(prepared.error());
@@ -261,11 +457,11 @@ ApiResult Rest::Commit(const ResourceType& t, const std::string& key, const Writ
         return live;
       }
     }
-    if (Removable(t, result)) return ObjectPtr();
-    return std::make_shared<const Json>(result);
+    removed = Removable(t, result);
+    return removed ? ObjectPtr() : std::make_shared<const Json>(result);
   });
   if (!written) return std::unexpected(written.error());
-  if (!w.dry_run && *written) result = **written;
+  if (!w.dry_run && *written && !removed) result = **written;
   if (!w.dry_run) AfterWrite(t, result);
   return result;
 }
@@ -277,9 +473,14 @@ ApiResult Rest::Create(const ResourceType& t, const std::string& ns, Json o, Wri
   if (Str(meta, "name").empty() && !Str(meta, "generateName").empty())
     meta["name"] = Str(meta, "generateName") + RandomSuffix(5);
   std::string name = Str(meta, "name");
-  if (name.empty())
-    return std::unexpected(
-        Invalid(t, "", {{"metadata.name", "FieldValueRequired", "Required value: name or generateName is required"}}));
+  if (name.empty()) {
+    std::vector<FieldError> errors = {
+        {"metadata.name", "FieldValueRequired", "Required value: name or generateName is required"}};
+    if (t.custom) errors.push_back(kRulesNotChecked);
+    Json status = Invalid(t, "", errors);
+    status["details"].erase("name");
+    return std::unexpected(status);
+  }
   if (t.resource.namespaced) {
     if (std::string given = Str(meta, "namespace"); !given.empty() && given != ns)
       return std::unexpected(
@@ -290,8 +491,9 @@ ApiResult Rest::Create(const ResourceType& t, const std::string& ns, Json o, Wri
   }
   if (auto refused = CheckNamespace(t, ns, name)) return std::unexpected(*refused);
   return Commit(t, kube::Key(ns, name), w, [&](const ObjectPtr& live) -> ApiResult {
-    if (live) return std::unexpected(AlreadyExists(t, name));
-    return Prepare(t, nullptr, o, w, false);
+    ApiResult prepared = Prepare(t, nullptr, o, w, false);
+    if (live && prepared) return std::unexpected(AlreadyExists(t, name));
+    return prepared;
   });
 }
 
@@ -301,7 +503,12 @@ ApiResult Rest::Update(const ResourceType& t, const std::string& ns, const std::
     return std::unexpected(
         BadRequest("the name of the object (" + given + ") does not match the name on the URL (" + name + ")"));
   return Commit(t, kube::Key(ns, name), w, [&](const ObjectPtr& live) -> ApiResult {
-    if (!live) return std::unexpected(NotFound(t, name));
+    if (!live && !t.creates_on_update) return std::unexpected(NotFound(t, name));
+    if (!live) {
+      w.created = true;
+      if (t.resource.namespaced) o["metadata"]["namespace"] = ns;
+      return Prepare(t, nullptr, o, w, false);
+    }
     if (t.needs_version_for_update && kube::ResourceVersion(o).empty())
       return std::unexpected(Invalid(
           t, name,
@@ -335,9 +542,9 @@ ApiResult Rest::Patch(const ResourceType& t, const std::string& ns, const std::s
         std::vector<std::string> texts;
         Json causes = Json::array();
         for (const auto& c : applied.conflicts) {
-          texts.push_back("conflict with \"" + c.manager + "\": " + c.field);
+          texts.push_back("conflict with " + c.owner + ": " + c.field);
           causes.push_back({{"reason", "FieldManagerConflict"},
-                            {"message", "conflict with \"" + c.manager + "\""},
+                            {"message", "conflict with " + c.owner},
                             {"field", c.field}});
         }
         return std::unexpected(Failure(409, "Conflict",
@@ -351,13 +558,23 @@ ApiResult Rest::Patch(const ResourceType& t, const std::string& ns, const std::s
     }
     Json next = *live;
     Status patched;
+    if (type != kube::PatchType::kJson && !patch.is_object())
+      return std::unexpected(BadRequest("error decoding patch: json: cannot unmarshal " + GoTypeName(patch) +
+                                        " into Go value of type map[string]interface {}"));
     if (type == kube::PatchType::kMerge)
       value::MergePatch(next, patch);
     else if (type == kube::PatchType::kJson)
       patched = value::JsonPatch(next, patch);
     else
       patched = StrategicMerge(next, patch, t.schema);
-    if (!patched.ok()) return std::unexpected(Failure(422, "Invalid", patched.error().message));
+    if (!patched.ok())
+      return std::unexpected(type == kube::PatchType::kJson
+                                 ? Failure(422, "Invalid", "the server rejected our request due to an error in our request",
+                                           Json::object())
+                                 : Failure(422, "Invalid", patched.error().message));
+    if (std::string given = kube::Name(next); given != name)
+      return std::unexpected(BadRequest("the name of the object (" + given + ") does not match the name on the URL (" +
+                                        name + ")"));
     return Prepare(t, live, std::move(next), w, false);
   });
 }
@@ -369,14 +586,10 @@ ApiResult Rest::Delete(const ResourceType& t, const std::string& ns, const std::
       store_.Write(KindKey(t), kube::Key(ns, name), [&](const ObjectPtr& live) -> std::expected<ObjectPtr, Json> {
         if (!live) return std::unexpected(NotFound(t, name));
         if (!o.uid.empty() && o.uid != kube::Uid(*live))
-          return std::unexpected(Conflict(
-              t, name,
-              "Precondition failed: UID in precondition: " + o.uid + ", UID in object meta: " + kube::Uid(*live)));
+          return std::unexpected(PreconditionFailed(t, name, "UID", o.uid, kube::Uid(*live), "deleted and then recreated"));
         if (!o.resource_version.empty() && o.resource_version != kube::ResourceVersion(*live))
-          return std::unexpected(
-              Conflict(t, name,
-                       "Precondition failed: ResourceVersion in precondition: " + o.resource_version +
-                           ", ResourceVersion in object meta: " + kube::ResourceVersion(*live)));
+          return std::unexpected(PreconditionFailed(t, name, "ResourceVersion", o.resource_version,
+                                                    kube::ResourceVersion(*live), "modified"));
         Json next = *live;
         Json& meta = next["metadata"];
         int64_t grace = 0;
@@ -392,20 +605,20 @@ ApiResult Rest::Delete(const ResourceType& t, const std::string& ns, const std::
         if (!deleting || grace < value::Int(meta, "deletionGracePeriodSeconds")) {
           if (!deleting && t.has_generation) meta["generation"] = kube::Generation(next) + 1;
           meta["deletionTimestamp"] = Rfc3339(WallNow() + std::chrono::seconds(grace));
-          meta["deletionGracePeriodSeconds"] = grace;
+          if (!IsKind(t, "Namespace")) meta["deletionGracePeriodSeconds"] = grace;
           if (IsKind(t, "Namespace")) next["status"]["phase"] = "Terminating";
         }
         if (Removable(t, next)) {
           status["details"] = {{"name", name}, {"kind", t.resource.plural}, {"uid", kube::Uid(next)}};
           if (!t.resource.group.empty()) status["details"]["group"] = t.resource.group;
-          return ObjectPtr();
+          return o.dry_run ? live : ObjectPtr();
         }
         status = next;
-        if (next == *live) return live;
+        if (next == *live || o.dry_run) return live;
         return std::make_shared<const Json>(next);
       });
   if (!written) return std::unexpected(written.error());
-  if (Str(status, "kind") == "Status" && IsKind(t, "CustomResourceDefinition"))
+  if (!o.dry_run && Str(status, "kind") == "Status" && IsKind(t, "CustomResourceDefinition"))
     registry_.RemoveCustom(Str(**written, "spec", "group"), Str(**written, "spec", "names", "plural"));
   return status;
 }

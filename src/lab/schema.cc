@@ -85,7 +85,7 @@ void ValidateRules(const Json& v, const Json* old, const Json& schema, const std
     std::string message = Str(rule, "message");
     if (!verdict.ok()) message = "rule evaluation error: " + verdict.error().message;
     if (message.empty()) message = "failed rule: " + text;
-    std::string shown = v.is_object() ? "\"object\"" : v.is_array() ? "\"array\"" : Quoted(v);
+    std::string shown = "\"" + std::string(value::TypeName(v)) + "\"";
     Add(errors, path, "FieldValueInvalid", "Invalid value: " + shown + ": " + message);
   }
 }

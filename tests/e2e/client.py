@@ -140,4 +140,5 @@ class Background(threading.Thread):
 
     def stop(self):
         self.over.set()
-        self.join(30)
+        if self.ident is not None:
+            self.join(30)

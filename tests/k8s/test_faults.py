@@ -158,13 +158,13 @@ class Faults(unittest.TestCase):
         self.addCleanup(self.restore_keys)
         tokens = self.agent_tokens()
         c.control(do="service-account-keys", sign="sa2.key", verify=["sa.pub", "sa2.pub"])
-        c.restart("kube-apiserver")
+        c.restart("kube-apiserver", signal.SIGKILL)
         c.wait_until(lambda: c.kubectl("get", "nodes"), 60, "the API server answers")
         for node in c.nodes:
             c.restart("kubelet-" + node[-1])  # forgets the tokens that it holds, and so renews each
         c.wait_until(lambda: not set(self.agent_tokens().values()) & set(tokens.values()), 180, "every agent's token is renewed")
         c.control(do="service-account-keys", sign="sa2.key", verify=["sa2.pub"])
-        c.restart("kube-apiserver")
+        c.restart("kube-apiserver", signal.SIGKILL)
         c.wait_until(lambda: c.kubectl("get", "nodes"), 60, "the API server answers")
         self.start_update()
         self.finish()
@@ -181,7 +181,7 @@ class Faults(unittest.TestCase):
 
     def restore_keys(self):
         self.c.control(do="service-account-keys", sign="sa2.key", verify=["sa2.pub", "sa.pub"])
-        self.c.restart("kube-apiserver")
+        self.c.restart("kube-apiserver", signal.SIGKILL)
         self.c.wait_until(lambda: self.c.kubectl("get", "nodes"), 60, "the API server answers")
 
     def test_nodes_come_and_go(self):

@@ -78,10 +78,13 @@ def mask(value, key=""):
     if isinstance(value, list):
         if key == "managedFields":
             value = sorted(value, key=lambda e: (e.get("manager", ""), e.get("operation", ""), e.get("subresource", "")))
+        if key == "resources":  # of discovery: in no order
+            value = sorted(value, key=lambda e: e.get("name", "") if isinstance(e, dict) else str(e))
         return [mask(v) for v in value]
     if isinstance(value, str):
         value = UID.sub("UID", TIME.sub("TIME", value))
         value = re.sub(r"made-[a-z0-9]{5}", "made-RANDOM", value)
+        value = re.sub(r'(in record \(|current: |"resourceVersion\\*":\\*")\d+', r"\1VERSION", value)
         return "AGE" if re.fullmatch(r"\d+s", value) else value
     return value
 
