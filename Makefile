@@ -1,20 +1,29 @@
 # The front door. Every target says what it does and calls the build or a script for it.
 PRESET ?= release
 BUILD := build/$(PRESET)
-PACKAGES := g++ cmake ninja-build ccache pkg-config python3 libboost-dev libcurl4-openssl-dev libssl-dev nlohmann-json3-dev \
+PACKAGES := g++ cmake ninja-build ccache pkg-config python3 libboost-dev libssl-dev nlohmann-json3-dev \
             libyaml-cpp-dev libnftables-dev libcli11-dev prometheus-cpp-dev libgtest-dev containernetworking-plugins nftables iproute2
 
-.PHONY: help demo test unit e2e build deps format generate clean
+K8S_PACKAGES := etcd-server containerd runc buildah iptables openssl util-linux binutils
+IMAGE_VERSIONS ?= 1.28.5,1.28.6
+
+.PHONY: help demo test unit e2e k8s k8s-deps k8s-up k8s-down bench images build deps format generate clean
 help:
 	@echo "make demo    update the Istio CNI on an embedded three-node cluster, under traffic, and show what that did"
 	@echo "make test    build, then run every test (as root: the tests make network namespaces)"
+	@echo "make k8s     run the tests on real Kubernetes, three nodes on this machine (needs root, Go and its module proxy)"
+	@echo "make k8s-up  start that cluster to try things on, and print its kubeconfig; make k8s-down ends it"
+	@echo "make images  build the container images into build/images-oci (IMAGE_VERSIONS=1.28.5,1.28.6)"
+	@echo "make bench   measure on that cluster: pod start, ADD, memory, API requests"
 	@echo "make build   build the programs into $(BUILD)"
 	@echo "make format  format the C++ sources with clang-format"
 	@echo "make generate  write CRDs, the installation manifest and the OLM bundle again"
 
 # Installs what is missing, and says so. Nothing happens on a machine that has everything.
-deps:
-	@missing=""; for p in $(PACKAGES); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q "install ok installed" || missing="$$missing $$p"; done; \
+deps: DEPS := $(PACKAGES)
+k8s-deps: DEPS := $(PACKAGES) $(K8S_PACKAGES)
+deps k8s-deps:
+	@missing=""; for p in $(DEPS); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q "install ok installed" || missing="$$missing $$p"; done; \
 	if [ -n "$$missing" ]; then \
 	  echo "Installing Debian packages:$$missing"; \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >build-deps.log 2>&1 || { cat build-deps.log; exit 1; }; \
@@ -37,6 +46,21 @@ unit: build
 
 e2e: build
 	@FAIRLEAD_BUILD=$(CURDIR)/$(BUILD) python3 tests/run.py e2e
+
+k8s: k8s-deps build
+	@FAIRLEAD_BUILD=$(CURDIR)/$(BUILD) python3 tests/run.py k8s
+
+k8s-up: k8s-deps build
+	@FAIRLEAD_BUILD=$(CURDIR)/$(BUILD) python3 tests/k8s/kube_cluster.py up
+
+k8s-down:
+	@python3 tests/k8s/kube_cluster.py down
+
+bench: k8s-deps build
+	@FAIRLEAD_BUILD=$(CURDIR)/$(BUILD) python3 tests/bench/kubernetes.py
+
+images: k8s-deps
+	@python3 tools/build_images.py --versions $(IMAGE_VERSIONS)
 
 format:
 	clang-format -i $$(git ls-files 'src/*.cc' 'src/*.h')

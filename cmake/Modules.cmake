@@ -11,8 +11,8 @@ fairlead_module(NAME util LAYER 0
 fairlead_module(NAME value LAYER 1 DEPS util LIBS OpenSSL::Crypto PkgConfig::YAMLCPP
   SOURCES json.cc jsonpath.cc merge.cc yaml.cc
   TESTS value_test.cc)
-fairlead_module(NAME http LAYER 1 DEPS util LIBS OpenSSL::SSL OpenSSL::Crypto CURL::libcurl
-  SOURCES certificates.cc client.cc message.cc server.cc
+fairlead_module(NAME http LAYER 1 DEPS util LIBS OpenSSL::SSL OpenSSL::Crypto
+  SOURCES certificates.cc client.cc message.cc server.cc stream.cc
   TESTS http_test.cc)
 fairlead_module(NAME kernel LAYER 1 DEPS util LIBS PkgConfig::NFTABLES
   SOURCES netns.cc nft.cc)

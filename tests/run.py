@@ -2,6 +2,7 @@
 """Runs the test binaries and the end-to-end tests, and sums up: how many ran, failed, were skipped, and why.
 
     tests/run.py [unit] [netns] [e2e]     all of them by default
+    tests/run.py k8s                      on real Kubernetes; with FAIRLEAD_REQUIRE_K8S=1 it fails where there can be none
 """
 import os
 import pathlib
@@ -41,8 +42,8 @@ def run_binary(path, total):
         print(out[-6000:])
 
 
-def run_python(pattern, total):
-    """unittest cases of tests/e2e."""
+def run_python(pattern, total, directory="e2e"):
+    """unittest cases of tests/DIRECTORY."""
     class Result(unittest.TextTestResult):
         def startTest(self, test):
             super().startTest(test)
@@ -52,12 +53,35 @@ def run_python(pattern, total):
             print(f"    {time.monotonic() - self.started:5.1f} s  {test.id()}", flush=True)
             super().stopTest(test)
 
-    suite = unittest.defaultTestLoader.discover(str(ROOT / "tests/e2e"), pattern=pattern)
+    suite = unittest.defaultTestLoader.discover(str(ROOT / "tests" / directory), pattern=pattern)
     result = unittest.TextTestRunner(stream=sys.stdout, verbosity=0, resultclass=Result).run(suite)
     bad = result.failures + result.errors
     total.failed += [t.id() for t, _ in bad]
     total.skipped += [f"{t.id()}: {why}" for t, why in result.skipped]
     total.passed += result.testsRun - len(bad) - len(result.skipped)
+
+
+def run_kubernetes(total):
+    """The tier on a real cluster, one cluster for all of it."""
+    sys.path.insert(0, str(ROOT / "tests/k8s"))
+    import build
+    import fixture
+    import report
+    why = build.missing()
+    if why and os.environ.get("FAIRLEAD_REQUIRE_K8S"):
+        total.failed.append("k8s: " + why)
+    elif why:
+        total.skipped.append("k8s: every test on real Kubernetes: " + why)
+    if why:
+        return
+    report.reset()
+    try:
+        for name in os.environ.get("FAIRLEAD_K8S", "contract faults clients installation api").split():
+            print(f"  {name}", flush=True)
+            run_python(f"test_{name}.py", total, "k8s")
+    finally:
+        fixture.stop()
+        print(report.table())
 
 
 def main():
@@ -74,6 +98,9 @@ def main():
     if "e2e" in wanted:
         print("End-to-end tests on the lab", flush=True)
         run_python(os.environ.get("FAIRLEAD_E2E", "test_*.py"), total)
+    if "k8s" in wanted:
+        print("Tests on real Kubernetes", flush=True)
+        run_kubernetes(total)
     for line in total.skipped:
         print("skipped: " + line)
     for line in total.failed:

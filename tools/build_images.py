@@ -63,7 +63,7 @@ class Image:
 
     def inputs(self):
         """A digest over everything that the image is made from."""
-        files = sorted((ROOT / "images" / self.name).iterdir()) + [pathlib.Path(__file__)]
+        files = sorted(p for p in (ROOT / "images" / self.name).rglob("*") if p.is_file()) + [pathlib.Path(__file__)]
         for source in self.programs.values():
             files += [source, *libraries(source).values()]
         return hashlib.sha256(b"".join(hashlib.sha256(pathlib.Path(f).read_bytes()).digest() for f in files)).hexdigest()
@@ -108,7 +108,7 @@ class Image:
             if not needed:  # linked statically: the compiler's and the C library's code is in it
                 packages |= {owner(run("g++", "-print-file-name=" + lib).strip()) for lib in ("libc.a", "libstdc++.a")}
         for d in ("tmp", "etc"):
-            (rootfs / d).mkdir(exist_ok=True)
+            (rootfs / d).mkdir(parents=True, exist_ok=True)
         (rootfs / "etc/passwd").write_text("root:x:0:0:root:/:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/:/sbin/nologin\n")
         (rootfs / "etc/group").write_text("root:x:0:\nnonroot:x:65532:\n")
         return packages - {None}
@@ -168,23 +168,28 @@ def main():
                                         "/usr/sbin/nft": "/usr/sbin/nft"}) for v in versions]
     if options.tests:
         images += [Image("mesh-sample", own, {"/usr/local/bin/mesh-sample": build / "mesh-sample"}), Image("pause", own, {"/pause": build / "pause"})]
-    options.out.mkdir(parents=True, exist_ok=True)
+    for i in build_all(images, options.hub, options.out):
+        print(f"{i['image']:<50} {i['bytes'] / 1e6:6.1f} MB  {i['digest']}")
+        if i["bytes"] > LIMIT:
+            sys.exit(f"{i['image']} is over {LIMIT >> 20} MiB")
+
+
+def build_all(images, hub, out):
+    """Builds what changed; returns an entry for each image and writes OUT/images.json."""
+    out.mkdir(parents=True, exist_ok=True)
     known = {}
-    if (options.out / "images.json").exists():
-        known = {i["image"]: i for i in json.loads((options.out / "images.json").read_text()) if (options.out / i["archive"]).exists()}
+    if (out / "images.json").exists():
+        known = {i["image"]: i for i in json.loads((out / "images.json").read_text()) if (out / i["archive"]).exists()}
 
     def build_or_keep(image, store):
-        old = known.get(f"{options.hub}/{image.name}:{image.tag}")
-        return old if old and old.get("inputs") == image.inputs() else image.build(options.hub, options.out, store)
+        old = known.get(f"{hub}/{image.name}:{image.tag}")
+        return old if old and old.get("inputs") == image.inputs() else image.build(hub, out, store)
 
     with tempfile.TemporaryDirectory(prefix="fairlead-buildah-") as store:
         built = [build_or_keep(image, store) for image in images]
     known.update({i["image"]: i for i in built})
-    (options.out / "images.json").write_text(json.dumps(sorted(known.values(), key=lambda i: i["image"]), indent=1) + "\n")
-    for i in built:
-        print(f"{i['image']:<50} {i['bytes'] / 1e6:6.1f} MB  {i['digest']}")
-        if i["bytes"] > LIMIT:
-            sys.exit(f"{i['image']} is over {LIMIT >> 20} MiB")
+    (out / "images.json").write_text(json.dumps(sorted(known.values(), key=lambda i: i["image"]), indent=1) + "\n")
+    return built
 
 
 if __name__ == "__main__":

@@ -1,184 +1,275 @@
 #include "http/client.h"
 
-#include <curl/curl.h>
+#include <netdb.h>
+#include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <poll.h>
+#include <sys/socket.h>
 
-#include "util/clock.h"
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http.hpp>
+
+#include "http/stream.h"
 #include "util/strings.h"
 
 namespace fairlead::http {
 namespace {
 
-constexpr size_t kMaxAnswer = 256u << 20;
+namespace beast = boost::beast;
 
-// What curl's callbacks fill while one request runs.
-struct Transfer {
-  Response response;
-  std::function<bool(std::string_view)> on_bytes;
-  bool too_large = false, refused = false;
-  SteadyTime last_bytes = SteadyNow();
+constexpr size_t kMaxAnswer = 256u << 20;
+constexpr Millis kConnectTimeout{5000};
+
+// https://10.96.0.1:443 -> what to connect to.
+struct Address {
+  bool tls = false;
+  std::string host, port;
+  std::string prefix;  // a path that the base URL has
 };
 
-size_t OnBody(char* data, size_t, size_t n, void* user) {
-  auto& t = *static_cast<Transfer*>(user);
-  t.last_bytes = SteadyNow();
-  if (t.on_bytes && t.response.status / 100 == 2) {
-    t.refused = !t.on_bytes({data, n});
-    return t.refused ? 0 : n;
+Result<Address> ParseUrl(const std::string& url) {
+  Address a;
+  size_t scheme = url.find("://");
+  a.tls = url.starts_with("https://");
+  if (scheme == url.npos || (!a.tls && !url.starts_with("http://")))
+    return MakeError(Code::kInvalid, "\"" + url + "\" is not a URL of the form https://HOST:PORT");
+  std::string rest = url.substr(scheme + 3);
+  if (size_t slash = rest.find('/'); slash != rest.npos) {
+    a.prefix = rest.substr(slash);
+    rest = rest.substr(0, slash);
   }
-  if (t.response.body.size() + n > kMaxAnswer) {
-    t.too_large = true;
-    return 0;
-  }
-  t.response.body.append(data, n);
-  return n;
+  size_t close = rest.find(']'), colon = rest.find(':', close == rest.npos ? 0 : close);
+  a.port = colon == rest.npos ? (a.tls ? "443" : "80") : rest.substr(colon + 1);
+  a.host = rest.substr(0, colon);
+  if (a.host.starts_with('[') && a.host.ends_with(']')) a.host = a.host.substr(1, a.host.size() - 2);
+  return a;
 }
 
-size_t OnHeader(char* data, size_t, size_t n, void* user) {
-  auto& t = *static_cast<Transfer*>(user);
-  std::string_view line(data, n);
-  if (line.starts_with("HTTP/")) {
-    t.response.headers.clear();
-    size_t space = line.find(' ');
-    t.response.status = space == line.npos ? 0 : atoi(std::string(line.substr(space + 1, 3)).c_str());
-  } else if (size_t colon = line.find(':'); colon != line.npos) {
-    t.response.headers[ToLower(Trim(line.substr(0, colon)))] = std::string(Trim(line.substr(colon + 1)));
+struct BioFree {
+  void operator()(BIO* b) const { BIO_free(b); }
+};
+struct PemFree {
+  void operator()(X509* x) const { X509_free(x); }
+  void operator()(EVP_PKEY* k) const { EVP_PKEY_free(k); }
+};
+std::unique_ptr<BIO, BioFree> Memory(const std::string& pem) {
+  return std::unique_ptr<BIO, BioFree>(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+}
+
+Result<SslCtx> MakeContext(const ClientOptions& o) {
+  SslCtx ctx(SSL_CTX_new(TLS_client_method()));
+  SSL_CTX_set_min_proto_version(ctx.get(), TLS1_2_VERSION);
+  SSL_CTX_set_verify(ctx.get(), o.insecure_skip_verify ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, nullptr);
+  SSL_CTX_set_mode(ctx.get(), SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  auto bad = [](const std::string& what) {
+    ERR_clear_error();
+    return MakeError(Code::kInvalid, what + " is not PEM, or does not fit the others");
+  };
+  if (o.ca_pem.empty()) {
+    SSL_CTX_set_default_verify_paths(ctx.get());
+  } else {
+    auto bio = Memory(o.ca_pem);
+    int count = 0;
+    while (std::unique_ptr<X509, PemFree> x{PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)}) {
+      X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx.get()), x.get());
+      ++count;
+    }
+    ERR_clear_error();  // the end of the text is an error, too
+    if (count == 0) return bad("the certificate authority");
   }
-  return n;
+  if (!o.cert_pem.empty()) {
+    auto bio = Memory(o.cert_pem);
+    std::unique_ptr<X509, PemFree> cert(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
+    if (!cert || SSL_CTX_use_certificate(ctx.get(), cert.get()) != 1) return bad("the client certificate");
+    while (X509* more = PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr))
+      SSL_CTX_add0_chain_cert(ctx.get(), more);
+    auto key_bio = Memory(o.key_pem);
+    std::unique_ptr<EVP_PKEY, PemFree> key(PEM_read_bio_PrivateKey(key_bio.get(), nullptr, nullptr, nullptr));
+    if (!key || SSL_CTX_use_PrivateKey(ctx.get(), key.get()) != 1) return bad("the client key");
+    ERR_clear_error();
+  }
+  return ctx;
+}
+
+// Connects within `deadline` to the first of the host's addresses that answers.
+Result<UniqueFd> ConnectTcp(const Address& a, SteadyTime deadline, int wake) {
+  addrinfo hints{}, *list = nullptr;
+  hints.ai_socktype = SOCK_STREAM;
+  if (int rc = ::getaddrinfo(a.host.c_str(), a.port.c_str(), &hints, &list); rc != 0)
+    return MakeError(Code::kUnavailable, "resolving " + a.host + ": " + gai_strerror(rc));
+  std::unique_ptr<addrinfo, void (*)(addrinfo*)> free(list, ::freeaddrinfo);
+  Error last = MakeError(Code::kUnavailable, "connecting to " + a.host + ": no address");
+  for (addrinfo* i = list; i; i = i->ai_next) {
+    UniqueFd fd(::socket(i->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    int error = ::connect(fd.get(), i->ai_addr, i->ai_addrlen) == 0 ? 0 : errno;
+    if (error == EINPROGRESS) {
+      auto left = std::chrono::ceil<Millis>(deadline - SteadyNow());
+      if (Status ready = WaitFd(fd.get(), POLLOUT, std::max(left, Millis(0)), wake); !ready.ok()) {
+        last = ready.error().Wrap("connecting to " + a.host + ":" + a.port);
+        continue;
+      }
+      socklen_t size = sizeof error;
+      ::getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &error, &size);
+    }
+    if (error != 0) {
+      last = MakeError(Code::kUnavailable, "connecting to " + a.host + ":" + a.port + ": " + strerror(error));
+      continue;
+    }
+    int one = 1, idle = 30, interval = 10;
+    ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    ::setsockopt(fd.get(), SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
+    ::setsockopt(fd.get(), IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
+    ::setsockopt(fd.get(), IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
+    return fd;
+  }
+  return last;
+}
+
+// Why an exchange did not come to its end.
+Error Broken(const Stream& s, const std::stop_token& stop, std::chrono::milliseconds timeout) {
+  if (stop.stop_requested()) return MakeError(Code::kUnavailable, "stopped");
+  if (SteadyNow() >= s.deadline())
+    return MakeError(Code::kDeadlineExceeded, "no answer within " + std::to_string(timeout.count()) + " ms");
+  return MakeError(Code::kUnavailable, "the server closed the connection");
 }
 
 }  // namespace
 
 struct Client::Pool {
-  // A transfer and the connections that it may use again.
-  struct Handle {
-    CURL* easy = curl_easy_init();
-    CURLM* multi = curl_multi_init();
-    Handle() = default;
-    Handle(const Handle&) = delete;
-    ~Handle() {
-      curl_easy_cleanup(easy);
-      curl_multi_cleanup(multi);
-    }
-  };
-
   ClientOptions options;
+  Result<Address> address;
+  Result<SslCtx> tls;
   std::mutex mutex;  // guards idle
-  std::vector<std::unique_ptr<Handle>> idle;
+  std::vector<std::unique_ptr<http::Stream>> idle;
 
-  std::unique_ptr<Handle> Take() {
+  explicit Pool(ClientOptions o)
+      : options(std::move(o)), address(ParseUrl(options.base_url)), tls(MakeContext(options)) {}
+
+  // An open connection that is not in use, if there is one that the server has not closed.
+  std::unique_ptr<http::Stream> TakeIdle() {
     std::lock_guard lock(mutex);
-    if (idle.empty()) return std::make_unique<Handle>();
-    auto h = std::move(idle.back());
-    idle.pop_back();
-    return h;
+    while (!idle.empty()) {
+      auto s = std::move(idle.back());
+      idle.pop_back();
+      pollfd p{s->fd(), POLLIN | POLLRDHUP, 0};
+      if (::poll(&p, 1, 0) == 0) return s;
+    }
+    return nullptr;
   }
-  void Give(std::unique_ptr<Handle> h) {
-    curl_easy_reset(h->easy);
+  void Give(std::unique_ptr<http::Stream> s) {
+    s->ExchangeWake(-1);
     std::lock_guard lock(mutex);
-    if (idle.size() < 8) idle.push_back(std::move(h));
+    if (idle.size() < 8) idle.push_back(std::move(s));
   }
 
-  void Configure(CURL* c, const ClientRequest& r, Transfer& t, curl_slist*& headers) {
-    auto blob = [](const std::string& s) { return curl_blob{const_cast<char*>(s.data()), s.size(), CURL_BLOB_NOCOPY}; };
-    curl_easy_setopt(c, CURLOPT_URL, (options.base_url + r.target).c_str());
-    curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(c, CURLOPT_PROXY, "");
-    curl_easy_setopt(c, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
-    curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, 5000L);
-    curl_easy_setopt(c, CURLOPT_TCP_KEEPALIVE, 1L);
-    curl_easy_setopt(c, CURLOPT_USERAGENT, options.user_agent.c_str());
-    if (!options.unix_path.empty()) curl_easy_setopt(c, CURLOPT_UNIX_SOCKET_PATH, options.unix_path.c_str());
-    if (!options.ca_pem.empty()) {
-      curl_blob b = blob(options.ca_pem);
-      curl_easy_setopt(c, CURLOPT_CAINFO_BLOB, &b);
+  Result<std::unique_ptr<http::Stream>> Connect(SteadyTime deadline, int wake) {
+    UniqueFd fd;
+    if (!options.unix_path.empty()) {
+      FL_ASSIGN(fd, ConnectUnix(options.unix_path, SocketKind::kStream));
+    } else {
+      FL_ASSIGN(fd, ConnectTcp(*address, deadline, wake));
     }
-    if (options.insecure_skip_verify) {
-      curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 0L);
-      curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 0L);
+    auto s = std::make_unique<http::Stream>(std::move(fd), wake, !options.unix_path.empty());
+    s->SetDeadline(std::chrono::ceil<Millis>(deadline - SteadyNow()));
+    if (address->tls) {
+      if (!tls.ok()) return tls.error();
+      FL_TRY(s->Connect(tls->get(), options.insecure_skip_verify ? "" : address->host));
     }
-    if (!options.cert_pem.empty()) {
-      curl_blob cert = blob(options.cert_pem), key = blob(options.key_pem);
-      curl_easy_setopt(c, CURLOPT_SSLCERT_BLOB, &cert);
-      curl_easy_setopt(c, CURLOPT_SSLKEY_BLOB, &key);
-      curl_easy_setopt(c, CURLOPT_SSLCERTTYPE, "PEM");
-      curl_easy_setopt(c, CURLOPT_SSLKEYTYPE, "PEM");
-    }
-    for (const auto& [k, v] : r.headers) headers = curl_slist_append(headers, (k + ": " + v).c_str());
+    return s;
+  }
+
+  std::string Head(const ClientRequest& r) const {
+    std::string host = address->host.find(':') == std::string::npos ? address->host : "[" + address->host + "]";
+    std::string out = r.method + " " + address->prefix + r.target + " HTTP/1.1\r\nhost: " + host + ":" + address->port +
+                      "\r\nuser-agent: " + options.user_agent + "\r\n";
+    for (const auto& [k, v] : r.headers) out += k + ": " + v + "\r\n";
+    if (!r.headers.contains("accept")) out += "accept: */*\r\n";
     if (options.token)
-      if (std::string token = options.token(); !token.empty())
-        headers = curl_slist_append(headers, ("authorization: Bearer " + token).c_str());
-    headers = curl_slist_append(headers, "expect:");
-    curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
-    curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, r.method.c_str());
-    if (!r.body.empty() || r.method == "POST" || r.method == "PUT" || r.method == "PATCH") {
-      curl_easy_setopt(c, CURLOPT_POSTFIELDS, r.body.data());
-      curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(r.body.size()));
-    }
-    curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, OnBody);
-    curl_easy_setopt(c, CURLOPT_WRITEDATA, &t);
-    curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, OnHeader);
-    curl_easy_setopt(c, CURLOPT_HEADERDATA, &t);
+      if (std::string token = options.token(); !token.empty()) out += "authorization: Bearer " + token + "\r\n";
+    if (!r.body.empty() || r.method == "POST" || r.method == "PUT" || r.method == "PATCH")
+      out += "content-length: " + std::to_string(r.body.size()) + "\r\n";
+    return out + "\r\n";
   }
 
-  Result<Response> Perform(const ClientRequest& r, Transfer& t, std::stop_token stop) {
-    auto handle = Take();
-    CURLM* multi = handle->multi;
-    curl_slist* headers = nullptr;
-    Configure(handle->easy, r, t, headers);
-    curl_multi_add_handle(multi, handle->easy);
+  // Sends and reads on one connection. `begun` tells whether a byte of the answer has come.
+  Result<Response> Exchange(http::Stream& s, const ClientRequest& r, const std::function<bool(std::string_view)>& on_bytes,
+                            const std::stop_token& stop, bool& begun, bool& reusable) {
+    if (!s.WriteAll(Head(r) + r.body)) return Broken(s, stop, r.timeout);
+    beast::flat_buffer buffer;
+    beast::http::response_parser<beast::http::buffer_body> parser;
+    parser.body_limit(std::numeric_limits<uint64_t>::max());
+    parser.header_limit(256 << 10);
+    if (r.method == "HEAD") parser.skip(true);
+    error_code ec;
+    if (!s.WaitForBytes()) return Broken(s, stop, r.timeout);
+    beast::http::read_header(s, buffer, parser, ec);
+    begun = parser.got_some();
+    if (ec) return begun ? MakeError(Code::kUnavailable, "the answer is no HTTP: " + ec.message()) : Broken(s, stop, r.timeout);
+    Response out;
+    out.status = static_cast<int>(parser.get().result_int());
+    for (const auto& field : parser.get())
+      out.headers[ToLower(std::string_view(field.name_string().data(), field.name_string().size()))] =
+          std::string(field.value().data(), field.value().size());
+    bool streams = on_bytes && out.status / 100 == 2;
+    char piece[16384];
+    while (!parser.is_done()) {
+      parser.get().body() = {piece, sizeof piece, true};
+      if (streams) s.SetDeadline(r.timeout);  // what counts is that something comes
+      beast::http::read_some(s, buffer, parser, ec);
+      std::string_view got(piece, sizeof piece - parser.get().body().size);
+      if (streams && !got.empty() && !on_bytes(got)) return out;
+      if (!streams) out.body.append(got);
+      if (out.body.size() > kMaxAnswer)
+        return MakeError(Code::kInvalid, "the answer exceeds " + std::to_string(kMaxAnswer) + " bytes");
+      if (ec == beast::http::error::need_buffer) ec = {};
+      if (ec && !parser.get().has_content_length() && !parser.chunked() && parser.is_done()) break;
+      if (ec) return Broken(s, stop, r.timeout);
+    }
+    reusable = parser.get().keep_alive() && buffer.size() == 0;
+    return out;
+  }
+
+  Result<Response> Perform(const ClientRequest& r, const std::function<bool(std::string_view)>& on_bytes,
+                           const std::stop_token& stop) {
+    std::string what = r.method + " " + options.base_url + r.target;
+    if (!address.ok()) return address.error().Wrap(what);
     WakeFd wake(stop);
     auto deadline = SteadyNow() + r.timeout;
-    std::optional<Error> failed;
-    CURLcode code = CURLE_OK;
-    for (int running = 1; running && !failed;) {
-      curl_multi_perform(multi, &running);
-      int queued = 0;
-      while (CURLMsg* msg = curl_multi_info_read(multi, &queued))
-        if (msg->msg == CURLMSG_DONE) code = msg->data.result;
-      if (!running) break;
-      auto until = t.on_bytes ? t.last_bytes + r.timeout : deadline;
-      auto left = std::chrono::ceil<Millis>(until - SteadyNow()).count();
-      if (stop.stop_requested())
-        failed = MakeError(Code::kUnavailable, "stopped");
-      else if (left <= 0)
-        failed = MakeError(Code::kDeadlineExceeded, "no answer within " + std::to_string(r.timeout.count()) + " ms");
-      curl_waitfd extra{wake.fd(), CURL_WAIT_POLLIN, 0};
-      if (!failed) curl_multi_poll(multi, &extra, 1, static_cast<int>(std::min<long>(left, 1000)), nullptr);
+    for (bool fresh = false;; fresh = true) {
+      auto s = fresh ? nullptr : TakeIdle();
+      bool used = s != nullptr, begun = false, reusable = false;
+      if (used) {
+        s->ExchangeWake(wake.fd());
+      } else {
+        auto connected = Connect(std::min(deadline, SteadyNow() + kConnectTimeout), wake.fd());
+        if (!connected.ok()) return connected.error().Wrap(what);
+        s = std::move(*connected);
+      }
+      s->SetDeadline(std::chrono::ceil<Millis>(deadline - SteadyNow()));
+      auto answer = Exchange(*s, r, on_bytes, stop, begun, reusable);
+      // A server may close an idle connection in the very moment in which it is used again. What changes nothing is sent
+      // once more; of a write nobody knows whether it was done.
+      bool again = r.method == "GET" && used && !begun && !stop.stop_requested();
+      if (!answer.ok() && again && answer.error().code == Code::kUnavailable) continue;
+      if (!answer.ok()) return answer.error().Wrap(what);
+      if (reusable) Give(std::move(s));
+      return answer;
     }
-    curl_multi_remove_handle(multi, handle->easy);
-    if (!failed && code == CURLE_OK)
-      Give(std::move(handle));  // otherwise its connection may be in the middle of something
-    handle.reset();
-    curl_slist_free_all(headers);
-    auto what = r.method + " " + options.base_url + r.target;
-    if (t.too_large)
-      return MakeError(Code::kInvalid, what + ": the answer exceeds " + std::to_string(kMaxAnswer) + " bytes");
-    if (failed) return failed->Wrap(what);
-    if (code == CURLE_OK || t.refused) return std::move(t.response);
-    Code ours = code == CURLE_SSL_CACERT_BADFILE || code == CURLE_PEER_FAILED_VERIFICATION ? Code::kUnauthorized
-                                                                                           : Code::kUnavailable;
-    return MakeError(ours, what + ": " + curl_easy_strerror(code));
   }
 };
 
-Client::Client(ClientOptions options) : pool_(std::make_unique<Pool>()) {
-  static std::once_flag once;
-  std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
-  pool_->options = std::move(options);
-}
+Client::Client(ClientOptions options) : pool_(std::make_unique<Pool>(std::move(options))) {}
 
 Client::~Client() = default;
 
 Result<Response> Client::Do(const ClientRequest& request, std::stop_token stop) {
-  Transfer t;
-  return pool_->Perform(request, t, std::move(stop));
+  return pool_->Perform(request, nullptr, stop);
 }
 
 Result<Response> Client::Stream(const ClientRequest& request, std::function<bool(std::string_view)> on_bytes,
                                 std::stop_token stop) {
-  Transfer t;
-  t.on_bytes = std::move(on_bytes);
-  return pool_->Perform(request, t, std::move(stop));
+  return pool_->Perform(request, on_bytes, stop);
 }
 
 }  // namespace fairlead::http

@@ -1,11 +1,9 @@
 #include "http/server.h"
 
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
-#include <openssl/x509.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -14,7 +12,7 @@
 #include <boost/beast/http.hpp>
 #include <cerrno>
 
-#include "util/clock.h"
+#include "http/stream.h"
 #include "util/log.h"
 #include "util/strings.h"
 
@@ -22,146 +20,6 @@ namespace fairlead::http {
 namespace {
 
 namespace beast = boost::beast;
-using boost::system::error_code;
-
-struct SslFree {
-  void operator()(SSL* s) const { SSL_free(s); }
-  void operator()(SSL_CTX* c) const { SSL_CTX_free(c); }
-};
-using SslCtx = std::unique_ptr<SSL_CTX, SslFree>;
-
-// A connection with deadlines that Beast can read from and write to.
-class Stream {
- public:
-  Stream(UniqueFd fd, int wake_fd, bool is_unix) : fd_(std::move(fd)), wake_fd_(wake_fd), unix_(is_unix) {
-    ::fcntl(fd_.get(), F_SETFL, O_NONBLOCK);
-  }
-
-  Status Handshake(SSL_CTX* ctx) {
-    ssl_.reset(SSL_new(ctx));
-    SSL_set_fd(ssl_.get(), fd_.get());
-    deadline_ = SteadyNow() + std::chrono::seconds(10);
-    while (true) {
-      int rc = SSL_accept(ssl_.get());
-      if (rc == 1) return {};
-      if (!WaitSsl(rc)) return MakeError(Code::kUnavailable, "TLS handshake failed");
-    }
-  }
-
-  Peer PeerInfo() const {
-    Peer peer;
-    if (unix_)
-      if (auto c = GetPeerCredentials(fd_.get()); c.ok()) peer.unix_credentials = *c;
-    if (!ssl_) return peer;
-    X509* cert = SSL_get1_peer_certificate(ssl_.get());
-    if (!cert) return peer;
-    X509_NAME* name = X509_get_subject_name(cert);
-    for (int i = 0; i < X509_NAME_entry_count(name); ++i) {
-      X509_NAME_ENTRY* entry = X509_NAME_get_entry(name, i);
-      ASN1_STRING* data = X509_NAME_ENTRY_get_data(entry);
-      std::string text(reinterpret_cast<const char*>(ASN1_STRING_get0_data(data)),
-                       static_cast<size_t>(ASN1_STRING_length(data)));
-      int nid = OBJ_obj2nid(X509_NAME_ENTRY_get_object(entry));
-      if (nid == NID_commonName) peer.cert_common_name = text;
-      if (nid == NID_organizationName) peer.cert_organizations.push_back(text);
-    }
-    X509_free(cert);
-    return peer;
-  }
-
-  void SetDeadline(std::chrono::milliseconds from_now) { deadline_ = SteadyNow() + from_now; }
-  int ExchangeWake(int fd) { return std::exchange(wake_fd_, fd); }
-  int fd() const { return fd_.get(); }
-  std::vector<UniqueFd> TakeFds() { return std::exchange(fds_, {}); }
-
-  // Waits for the first byte of the next request. False: closed, idle for too long, or stopping.
-  bool WaitForRequest() {
-    if (ssl_ && SSL_pending(ssl_.get()) > 0) return true;
-    return Wait(POLLIN);
-  }
-
-  bool PeerClosed() {
-    pollfd p{fd_.get(), POLLRDHUP, 0};
-    return ::poll(&p, 1, 0) > 0 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR));
-  }
-
-  template <class Buffers>
-  size_t read_some(const Buffers& buffers, error_code& ec) {
-    auto b = *boost::asio::buffer_sequence_begin(buffers);
-    ec = {};
-    while (true) {
-      if (ssl_) {
-        int n = SSL_read(ssl_.get(), b.data(), static_cast<int>(b.size()));
-        if (n > 0) return static_cast<size_t>(n);
-        if (!WaitSsl(n)) return Fail(ec);
-        continue;
-      }
-      if (!Wait(POLLIN)) return Fail(ec);
-      if (unix_) {
-        auto got = ReceiveWithFds(fd_.get(), b.size());
-        if (!got.ok() && got.error().sys_errno == EAGAIN) continue;
-        if (!got.ok() || got->bytes.empty()) return Fail(ec);
-        memcpy(b.data(), got->bytes.data(), got->bytes.size());
-        for (auto& fd : got->fds)
-          if (fds_.size() < 16) fds_.push_back(std::move(fd));
-        return got->bytes.size();
-      }
-      ssize_t n = ::recv(fd_.get(), b.data(), b.size(), 0);
-      if (n > 0) return static_cast<size_t>(n);
-      if (n < 0 && (errno == EAGAIN || errno == EINTR)) continue;
-      return Fail(ec);
-    }
-  }
-  template <class Buffers>
-  size_t read_some(const Buffers& buffers) {
-    error_code ec;
-    return read_some(buffers, ec);
-  }
-
-  bool WriteAll(std::string_view bytes) {
-    while (!bytes.empty()) {
-      if (ssl_) {
-        int n = SSL_write(ssl_.get(), bytes.data(), static_cast<int>(std::min<size_t>(bytes.size(), 1 << 20)));
-        if (n > 0)
-          bytes.remove_prefix(static_cast<size_t>(n));
-        else if (!WaitSsl(n))
-          return false;
-        continue;
-      }
-      ssize_t n = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
-      if (n > 0)
-        bytes.remove_prefix(static_cast<size_t>(n));
-      else if (errno != EINTR && (errno != EAGAIN || !Wait(POLLOUT)))
-        return false;
-    }
-    return true;
-  }
-
- private:
-  static size_t Fail(error_code& ec) {
-    ec = boost::asio::error::make_error_code(boost::asio::error::connection_aborted);
-    return 0;
-  }
-  bool Wait(short events) {
-    auto left = std::chrono::duration_cast<Millis>(deadline_ - SteadyNow());
-    return left.count() > 0 && WaitFd(fd_.get(), events, left, wake_fd_).ok();
-  }
-  bool WaitSsl(int rc) {
-    int why = SSL_get_error(ssl_.get(), rc);
-    ERR_clear_error();
-    if (why == SSL_ERROR_WANT_READ) return Wait(POLLIN);
-    if (why == SSL_ERROR_WANT_WRITE) return Wait(POLLOUT);
-    return false;
-  }
-
-  UniqueFd fd_;
-  int wake_fd_;
-  bool unix_;
-  std::unique_ptr<SSL, SslFree> ssl_;
-  SteadyTime deadline_{};
-  std::vector<UniqueFd> fds_;
-};
-
 const char* Phrase(int status) {
   auto v = beast::http::obsolete_reason(beast::http::int_to_status(static_cast<unsigned>(status)));
   return v.empty() ? "Status" : v.data();
@@ -262,12 +120,12 @@ struct Server::State : std::enable_shared_from_this<Server::State> {
 
   void Serve(UniqueFd fd, Listener& l, WakeFd& wake) {
     Stream stream(std::move(fd), wake.fd(), l.is_unix);
-    if (l.tls && !stream.Handshake(l.tls.get()).ok()) return;
+    if (l.tls && !stream.Accept(l.tls.get()).ok()) return;
     Peer peer = stream.PeerInfo();
     beast::flat_buffer buffer;
     while (true) {
       stream.SetDeadline(options.idle_timeout);
-      if (buffer.size() == 0 && !stream.WaitForRequest()) return;
+      if (buffer.size() == 0 && !stream.WaitForBytes()) return;
       stream.SetDeadline(options.request_timeout);
       beast::http::request_parser<beast::http::string_body> parser;
       parser.header_limit(static_cast<uint32_t>(options.max_header_bytes));

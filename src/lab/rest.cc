@@ -400,6 +400,7 @@ ApiResult Rest::Prepare(const ResourceType& t, const ObjectPtr& live, Json o, Wr
     } else if (w.subresource == "finalize") {
       Json next = *live;
       next["spec"]["finalizers"] = At(o, "spec", "finalizers");
+      DropNulls(next["spec"]);
       o = next;
     } else if (t.has_status) {
       if (live->contains("status"))

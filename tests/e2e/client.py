@@ -104,12 +104,12 @@ def pod_ready(pod):
     return any(c["type"] == "Ready" and c["status"] == "True" for c in pod.get("status", {}).get("conditions", []))
 
 
-def mesh_pod(name, namespace="mesh", app=("mesh-sample", "server"), node=None, probe=True, mesh=True, grace=2, image="mesh-sample:dev"):
-    """A pod of two containers: the application, and the proxy that its traffic is redirected to."""
+def mesh_pod(name, namespace="mesh", app=("mesh-sample", "server"), node=None, probe=True, mesh=True, grace=2, image="mesh-sample:dev", proxy_image=None):
+    """A pod of two containers: the application, and the proxy that its traffic is redirected to: mesh-sample's, or the image named."""
     application = {"name": "app", "image": image, "command": list(app), "securityContext": {"runAsUser": 1000, "capabilities": {"drop": ["ALL"]}}}
     if probe:
         application["readinessProbe"] = {"httpGet": {"path": "/healthz", "port": 8080}, "periodSeconds": 1, "timeoutSeconds": 5}
-    proxy = {"name": "istio-proxy", "image": image, "command": ["mesh-sample", "proxy"], "securityContext": {"runAsUser": 1337, "runAsGroup": 1337, "capabilities": {"drop": ["ALL"]}}}
+    proxy = {"name": "istio-proxy", "image": proxy_image or image, **({} if proxy_image else {"command": ["mesh-sample", "proxy"]}), "securityContext": {"runAsUser": 1337, "runAsGroup": 1337, "capabilities": {"drop": ["ALL"]}}}
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": namespace, "labels": {"app": name}},
            "spec": {"automountServiceAccountToken": False, "terminationGracePeriodSeconds": grace, "containers": [proxy, application] if mesh else [application]}}
     if mesh:

@@ -21,8 +21,8 @@ class Cluster(Client):
         command = [str(BUILD / "fairlead-lab"), "up", "--nodes", str(nodes), "--state-dir", directory + "/state", "--with-parent", *args]
         if images:
             command += ["--images", str(images)]
-        self.log = open(directory + "/lab.log", "w")
-        self.lab = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log, text=True, start_new_session=True)
+        self.log_file = open(directory + "/lab.log", "w")
+        self.lab = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log_file, text=True, start_new_session=True)
         if self.lab.stdout.readline().strip() != "ready":
             self.lab.wait()
             raise RuntimeError("the lab did not start: " + open(directory + "/lab.log").read())
@@ -35,7 +35,7 @@ class Cluster(Client):
             except subprocess.TimeoutExpired:
                 self.lab.kill()
                 self.lab.wait()
-        self.log.close()
+        self.log_file.close()
         if not os.environ.get("FAIRLEAD_KEEP"):
             shutil.rmtree(self.dir, ignore_errors=True)
 

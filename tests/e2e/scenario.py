@@ -24,15 +24,15 @@ def has_redirection(ruleset):
     return {"istio-redirect", "istio-in-redirect", "istio-inbound", "istio-output", ":15001", ":15006"} <= jumps
 
 
-def start_mesh(c):
-    """A server and a client on every node; each client talks to all servers."""
+def start_mesh(c, **options):
+    """A server and a client on every node; each client talks to all servers. `options` go to mesh_pod."""
     c.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "mesh"}})
     for node in c.nodes:
-        c.apply(c.mesh_pod("server-" + node[-1], node=node))
+        c.apply(c.mesh_pod("server-" + node[-1], node=node, **options))
     c.wait_until(lambda: all(pod_ready(p) for p in c.get("pods", "-n", "mesh")["items"]), 30, "the servers are ready")
     targets = ",".join(p["status"]["podIP"] + ":8080" for p in c.get("pods", "-n", "mesh")["items"])
     for node in c.nodes:
-        c.apply(c.mesh_pod("client-" + node[-1], app=("mesh-sample", "client", targets), node=node, probe=False))
+        c.apply(c.mesh_pod("client-" + node[-1], app=("mesh-sample", "client", targets), node=node, probe=False, **options))
     c.wait_until(lambda: all(pod_ready(p) for p in c.get("pods", "-n", "mesh")["items"]), 30, "the clients run")
     c.wait_until(lambda: all(line_of(c, node) for node in c.nodes), 30, "every client has got answers from all servers")
 
@@ -81,10 +81,11 @@ class Update:
     to the new one again, for as long as pods are created: then nearly all of them start in a window. `to` None: the same load
     without an update, to compare with."""
 
-    def __init__(self, cluster, to, pods_per_node=22, period=0.6, say=lambda line: None, show=None, there_and_back=None):
+    def __init__(self, cluster, to, pods_per_node=22, period=0.6, say=lambda line: None, show=None, there_and_back=None, **options):
         self.there_and_back = there_and_back
         self.c, self.to, self.pods_per_node, self.period, self.say = cluster, to, pods_per_node, period, say
         self.show = show or (lambda args: self.c.kubectl(*args))
+        self.options = options  # of mesh_pod
         self.figures = {}
 
     def run(self):
@@ -95,7 +96,7 @@ class Update:
 
         def create(n):
             if n < self.pods_per_node:
-                c.create_pods(*[c.mesh_pod(f"load-{node[-1]}-{n}", namespace="load", node=node, probe=False) for node in c.nodes])
+                c.create_pods(*[c.mesh_pod(f"load-{node[-1]}-{n}", namespace="load", node=node, probe=False, **self.options) for node in c.nodes])
                 if n >= 4:  # and one goes, on each node in turn
                     c.delete_pod("load", f"load-{n % 3 + 1}-{n - 4}")
 

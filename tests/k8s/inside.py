@@ -90,6 +90,8 @@ root = "{self.dir}/containerd"
 state = "/run/containerd"
 [grpc]
   address = "{self.socket}"
+[metrics]
+  address = "127.0.0.1:1338"
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = "{c.settings['pause']}"
   restrict_oom_score_adj = true

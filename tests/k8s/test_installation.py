@@ -1,0 +1,96 @@
+"""Installing, upgrading and removing the operator itself; the bundle for the Operator Lifecycle Manager."""
+import json
+import pathlib
+import unittest
+
+import fixture
+from client import ROOT, pod_ready
+from scenario import has_redirection
+
+MANIFEST = str(ROOT / "config/manifests/fairlead.yaml")
+
+
+def load(path):
+    """A generated file: a comment line, then JSON."""
+    return json.loads(pathlib.Path(path).read_text().split("\n", 1)[1])
+
+
+class Bundle(unittest.TestCase):
+    def test_it_names_what_it_holds_and_grants_what_the_manifest_grants(self):
+        bundle = ROOT / "config/olm"
+        csv = load(bundle / "manifests/fairlead-operator.clusterserviceversion.yaml")
+        self.assertEqual(csv["metadata"]["name"], "fairlead-operator.v" + csv["spec"]["version"])
+        crds = {load(p)["metadata"]["name"]: load(p) for p in bundle.glob("manifests/sailoperator.io_*.yaml")}
+        owned = {c["name"] for c in csv["spec"]["customresourcedefinitions"]["owned"]}
+        self.assertEqual(owned, set(crds))
+        for example in json.loads(csv["metadata"]["annotations"]["alm-examples"]):
+            self.assertIn(example["kind"], {c["spec"]["names"]["kind"] for c in crds.values()})
+        install = csv["spec"]["install"]["spec"]
+        account = {p["serviceAccountName"] for p in install["permissions"] + install["clusterPermissions"]}
+        self.assertEqual(account, {install["deployments"][0]["spec"]["template"]["spec"]["serviceAccountName"]})
+        annotations = load(bundle / "metadata/annotations.yaml")["annotations"]
+        self.assertTrue((bundle / annotations["operators.operatorframework.io.bundle.manifests.v1"]).is_dir())
+
+    def test_the_api_server_accepts_its_deployment(self):
+        csv = load(ROOT / "config/olm/manifests/fairlead-operator.clusterserviceversion.yaml")
+        c = fixture.cluster()
+        for d in csv["spec"]["install"]["spec"]["deployments"]:
+            c.kubectl("apply", "--dry-run=server", "-f", "-", input=json.dumps({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": d["name"], "namespace": "default"}, "spec": d["spec"]}))
+
+
+class Operator(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.c = fixture.cluster()
+        fixture.install(cls.c)
+
+    def test_it_runs_without_privilege_in_two_replicas_with_a_budget(self):
+        c = self.c
+        pods = [p for p in c.get("pods", "-n", "fairlead-system")["items"] if pod_ready(p)]
+        self.assertEqual(len(pods), 2)
+        for p in pods:
+            security = p["spec"]["containers"][0]["securityContext"]
+            self.assertEqual((security["readOnlyRootFilesystem"], security["allowPrivilegeEscalation"], security["capabilities"]), (True, False, {"drop": ["ALL"]}))
+        self.assertEqual(c.get("pdb", "fairlead-operator", "-n", "fairlead-system")["status"]["disruptionsAllowed"], 1)
+        account = "system:serviceaccount:fairlead-system:fairlead-operator"
+        allowed = lambda *words: c.run("auth", "can-i", *words, "--as", account).stdout.strip()
+        self.assertEqual(allowed("get", "pods", "-A"), "yes")
+        for words in (("get", "secrets", "-A"), ("create", "pods", "-A"), ("delete", "configmaps/other", "-n", "istio-cni"), ("patch", "clusterroles/admin"), ("delete", "nodes"), ("escalate", "clusterroles"),
+                      ("bind", "clusterroles"), ("update", "leases/other", "-n", "fairlead-system"), ("create", "deployments", "-A")):
+            self.assertEqual(allowed(*words), "no", words)
+
+    def test_an_upgrade_of_it_does_not_touch_the_data_plane(self):
+        c = self.c
+        state = lambda: ({p["metadata"]["uid"] for p in c.agents()}, c.get("ds", "istio-cni-node", "-n", "istio-cni")["metadata"]["resourceVersion"])
+        before = state()
+        c.kubectl("patch", "deployment", "fairlead-operator", "-n", "fairlead-system", "--type=json", "-p", '[{"op": "add", "path": "/spec/template/spec/containers/0/args/-", "value": "--log-as-json"}]')
+        c.kubectl("rollout", "status", "-n", "fairlead-system", "deployment/fairlead-operator", "--timeout=60s")
+        c.wait_until(lambda: c.kubectl("logs", "-n", "fairlead-system", "-l", "app.kubernetes.io/name=fairlead-operator", "--tail=-1").count("became leader"), 40, "a new replica leads")
+        c.wait_ready()
+        self.assertEqual(state(), before)
+        c.kubectl("apply", "-f", MANIFEST)
+        c.kubectl("rollout", "status", "-n", "fairlead-system", "deployment/fairlead-operator", "--timeout=60s")
+
+    def test_uninstalling_leaves_nothing_and_breaks_no_pod(self):
+        c = self.c
+        c.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "mesh"}}, c.mesh_pod("stays", node="node-1"))
+        c.wait_until(lambda: pod_ready(c.get("pod", "stays", "-n", "mesh")), 30, "a mesh pod runs")
+        uid = c.get("pod", "stays", "-n", "mesh")["metadata"]["uid"]
+        c.kubectl("delete", "istiocni", "default", timeout=60)
+        c.wait_until(lambda: not c.agents(), 60, "the agents are gone")
+        for node in c.nodes:
+            self.assertNotIn("istio-cni", c.on_node(node, "cat", "/etc/cni/net.d/10-bridge.conflist"))
+        c.kubectl("delete", "-f", MANIFEST, timeout=120)
+        for kind, name in (("crd", "sailoperator.io"), ("clusterrole", "fairlead"), ("clusterrolebinding", "fairlead"), ("clusterrole", "istio-cni"), ("ns", "fairlead-system")):
+            self.assertNotIn(name, c.kubectl("get", kind, "-o", "name"))
+        self.assertTrue(pod_ready(c.get("pod", "stays", "-n", "mesh")))
+        self.assertTrue(has_redirection(c.ruleset(uid)), "what is enrolled stays redirected")
+        c.apply(c.mesh_pod("plain", mesh=False, node="node-1"))
+        c.wait_until(lambda: pod_ready(c.get("pod", "plain", "-n", "mesh")), 30, "a pod starts without the plugin")
+        c.kubectl("delete", "namespace", "mesh", timeout=60)
+        self.assertEqual([e["message"] for e in c.events("mesh") if e["reason"] == "FailedKillPod"], [])
+        fixture.install(c)
+
+
+if __name__ == "__main__":
+    unittest.main()
