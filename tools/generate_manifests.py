@@ -2,6 +2,7 @@
 """Writes what installs the operator, from one source, the chart charts/fairlead-operator:
 
     config/manifests/fairlead.yaml   for kubectl apply -f: CRDs, namespace, RBAC, Deployment
+    config/manifests/operator.yaml   of it the namespace and RBAC alone, for the lab, which has no Deployments
     config/olm/                      a bundle for the Operator Lifecycle Manager
 
 Run it after a change of the chart (make generate). With --check it only says whether they are up to date."""
@@ -74,8 +75,17 @@ def bundle(rendered):
     return files
 
 
+def without_deployment(text):
+    """The documents of kinds that the lab knows, and no CRDs."""
+    kept = [d for d in text.split("---\n")[1:] if not any(f"\nkind: {k}\n" in "\n" + d for k in ("Deployment", "PodDisruptionBudget", "Service"))]
+    return "".join("---\n" + d for d in kept)
+
+
 def main():
-    wanted = {ROOT / "config/manifests/fairlead.yaml":
+    wanted = {ROOT / "config/manifests/operator.yaml":
+              "# Written by tools/generate_manifests.py from charts/fairlead-operator: the operator without the pods that run it.\n"
+              + without_deployment(render("--set", "createNamespace=true")),
+              ROOT / "config/manifests/fairlead.yaml":
               "# Written by tools/generate_manifests.py from charts/fairlead-operator.\n" + render("--include-crds", "--set", "createNamespace=true")}
     wanted |= {ROOT / "config/olm" / name: text for name, text in bundle(objects()).items()}
     stale = [str(p.relative_to(ROOT)) for p, text in wanted.items() if not p.exists() or p.read_text() != text]

@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "cmd/memory.h"
 #include "cmd/signals.h"
 #include "cmd/version.h"
 #include "controller/health.h"
@@ -100,6 +101,7 @@ Status Run(const Flags& flags, const std::stop_token& stop) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  fairlead::cmd::KeepMemorySmall();
   CLI::App app{"Fairlead's operator for the Istio CNI"};
   app.set_version_flag("--version", std::string("fairlead-operator ") + cmd::kComponentVersion);
   Flags flags;

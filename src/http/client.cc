@@ -129,9 +129,15 @@ Result<UniqueFd> ConnectTcp(const Address& a, SteadyTime deadline, int wake) {
 // Why an exchange did not come to its end.
 Error Broken(const Stream& s, const std::stop_token& stop, std::chrono::milliseconds timeout) {
   if (stop.stop_requested()) return MakeError(Code::kUnavailable, "stopped");
-  if (SteadyNow() >= s.deadline())
+  if (SteadyNow() + Millis(2) >= s.deadline())  // waits end up to a millisecond early
     return MakeError(Code::kDeadlineExceeded, "no answer within " + std::to_string(timeout.count()) + " ms");
   return MakeError(Code::kUnavailable, "the server closed the connection");
+}
+
+// What came is wrong, other than that too little came.
+bool IsOfParser(const error_code& ec) {
+  return ec.category() == beast::http::make_error_code(beast::http::error::bad_version).category() &&
+         ec != beast::http::error::end_of_stream && ec != beast::http::error::partial_message;
 }
 
 }  // namespace
@@ -205,7 +211,8 @@ struct Client::Pool {
     if (!s.WaitForBytes()) return Broken(s, stop, r.timeout);
     beast::http::read_header(s, buffer, parser, ec);
     begun = parser.got_some();
-    if (ec) return begun ? MakeError(Code::kUnavailable, "the answer is no HTTP: " + ec.message()) : Broken(s, stop, r.timeout);
+    if (ec && IsOfParser(ec)) return MakeError(Code::kUnavailable, "the answer is no HTTP: " + ec.message());
+    if (ec) return Broken(s, stop, r.timeout);
     Response out;
     out.status = static_cast<int>(parser.get().result_int());
     for (const auto& field : parser.get())
@@ -223,7 +230,6 @@ struct Client::Pool {
       if (out.body.size() > kMaxAnswer)
         return MakeError(Code::kInvalid, "the answer exceeds " + std::to_string(kMaxAnswer) + " bytes");
       if (ec == beast::http::error::need_buffer) ec = {};
-      if (ec && !parser.get().has_content_length() && !parser.chunked() && parser.is_done()) break;
       if (ec) return Broken(s, stop, r.timeout);
     }
     reusable = parser.get().keep_alive() && buffer.size() == 0;

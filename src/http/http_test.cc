@@ -51,6 +51,64 @@ TEST(Http, CarriesRequestsAndStreams) {
   EXPECT_EQ(got, "part0\npart1\npart2\n");
 }
 
+// Answers each connection with the same bytes, and closes it unless `hang`.
+class Scripted {
+ public:
+  explicit Scripted(std::string bytes, bool hang = false) : listener_(std::move(*ListenTcp("127.0.0.1", 0))) {
+    thread_ = std::jthread([this, bytes = std::move(bytes), hang](std::stop_token stop) {
+      WakeFd wake(stop);
+      std::vector<UniqueFd> held;
+      while (WaitFd(listener_.get(), POLLIN, std::chrono::hours(1), wake.fd()).ok()) {
+        UniqueFd c(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+        char request[4096];
+        (void)!::recv(c.get(), request, sizeof request, 0);
+        (void)!::send(c.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+        if (hang) held.push_back(std::move(c));
+      }
+    });
+  }
+  std::string url() const { return Url(listener_.get()); }
+
+ private:
+  UniqueFd listener_;
+  std::jthread thread_;
+};
+
+TEST(Http, ClientSurvivesServersThatMisbehave) {
+  struct {
+    const char* name;
+    std::string bytes;
+    bool hang;
+    std::optional<Code> error;
+    std::string body;
+  } cases[] = {
+      {"closes at once", "", false, Code::kUnavailable, ""},
+      {"says nothing", "", true, Code::kDeadlineExceeded, ""},
+      {"is no HTTP server", "SSH-2.0-x\r\n\r\n", false, Code::kUnavailable, ""},
+      {"stops in its header", "HTTP/1.1 200 OK\r\ncontent-le", true, Code::kDeadlineExceeded, ""},
+      {"ends before its length", "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc", false, Code::kUnavailable, ""},
+      {"ends in a chunk", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nab", false, Code::kUnavailable, ""},
+      {"has an endless header", "HTTP/1.1 200 OK\r\nx: " + std::string(1 << 20, 'a'), false, Code::kUnavailable, ""},
+      {"ends its body by closing", "HTTP/1.1 200 OK\r\n\r\nall of it", false, std::nullopt, "all of it"},
+      {"has no body", "HTTP/1.1 204 No Content\r\n\r\n", true, std::nullopt, ""},
+      {"answers in chunks", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n", true, std::nullopt, "abc"},
+  };
+  for (const auto& c : cases) {
+    Scripted server(c.bytes, c.hang);
+    auto r = Client({.base_url = server.url()}).Do({.target = "/", .timeout = Millis(300)});
+    EXPECT_EQ(r.ok(), !c.error) << c.name << (r.ok() ? "" : ": " + r.error().message);
+    if (!r.ok() && c.error) {
+      EXPECT_EQ(r.error().code, *c.error) << c.name << ": " << r.error().message;
+    }
+    if (r.ok()) {
+      EXPECT_EQ(r->body, c.body) << c.name;
+    }
+  }
+  EXPECT_EQ(Client({.base_url = "http://127.0.0.1:1"}).Do({.target = "/"}).error().code, Code::kUnavailable);
+  EXPECT_EQ(Client({.base_url = "nonsense"}).Do({.target = "/"}).error().code, Code::kInvalid);
+  EXPECT_EQ(Client({.base_url = "https://127.0.0.1:1", .ca_pem = "no PEM"}).Do({.target = "/"}).ok(), false);
+}
+
 TEST(Http, StopsAStreamWhenAsked) {
   Server server({}, Echo);
   auto l = ListenTcp("127.0.0.1", 0);
@@ -83,6 +141,12 @@ TEST(Http, SpeaksTlsAndKnowsItsClients) {
   EXPECT_EQ(Client({.base_url = url, .ca_pem = other->certificate}).Do({.target = "/x"}).error().code,
             Code::kUnauthorized)
       << "a server of another authority";
+  std::string by_name = url;
+  by_name.replace(by_name.find("127.0.0.1"), 9, "localhost");
+  EXPECT_EQ(Client({.base_url = by_name, .ca_pem = ca->certificate}).Do({.target = "/x"}).error().code,
+            Code::kUnauthorized)
+      << "a certificate for another name";
+  EXPECT_EQ(Client({.base_url = url, .ca_pem = "no PEM"}).Do({.target = "/x"}).error().code, Code::kInvalid);
   auto anonymous = Client({.base_url = url, .ca_pem = ca->certificate}).Do({.target = "/x"});
   ASSERT_TRUE(anonymous.ok());
 }

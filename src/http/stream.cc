@@ -14,6 +14,12 @@ size_t Fail(error_code& ec) {
   return 0;
 }
 
+// The other side has said that nothing more comes; Beast ends a message by it, where that is how it ends.
+size_t Ended(error_code& ec) {
+  ec = boost::asio::error::make_error_code(boost::asio::error::eof);
+  return 0;
+}
+
 }  // namespace
 
 Stream::Stream(UniqueFd fd, int wake_fd, bool is_unix) : fd_(std::move(fd)), wake_fd_(wake_fd), unix_(is_unix) {
@@ -88,6 +94,7 @@ size_t Stream::Read(char* data, size_t size, error_code& ec) {
     if (ssl_) {
       int n = SSL_read(ssl_.get(), data, static_cast<int>(std::min<size_t>(size, 1 << 20)));
       if (n > 0) return static_cast<size_t>(n);
+      if (SSL_get_error(ssl_.get(), n) == SSL_ERROR_ZERO_RETURN) return Ended(ec);
       if (!WaitSsl(n)) return Fail(ec);
       continue;
     }
@@ -95,7 +102,8 @@ size_t Stream::Read(char* data, size_t size, error_code& ec) {
     if (unix_) {
       auto got = ReceiveWithFds(fd_.get(), size);
       if (!got.ok() && got.error().sys_errno == EAGAIN) continue;
-      if (!got.ok() || got->bytes.empty()) return Fail(ec);
+      if (!got.ok()) return Fail(ec);
+      if (got->bytes.empty()) return Ended(ec);
       memcpy(data, got->bytes.data(), got->bytes.size());
       for (auto& fd : got->fds)
         if (fds_.size() < 16) fds_.push_back(std::move(fd));
@@ -103,6 +111,7 @@ size_t Stream::Read(char* data, size_t size, error_code& ec) {
     }
     ssize_t n = ::recv(fd_.get(), data, size, 0);
     if (n > 0) return static_cast<size_t>(n);
+    if (n == 0) return Ended(ec);
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) continue;
     return Fail(ec);
   }

@@ -107,6 +107,9 @@ TEST(Rollout, IsReadyOnlyWhenEveryNodeRunsWhatWasApplied) {
   ending.AddPod(1, "1.28.5", true);
   EXPECT_FALSE(ending.Look().ready) << "the old agent still runs beside the new one";
 
+  ending.pods.back()["status"]["phase"] = "Succeeded";
+  EXPECT_TRUE(ending.Look().ready) << "the old agent's processes are gone, its object not yet";
+
   World hole = World::Running("1.28.6");  // a node without a pod
   hole.Status(4, 3, 3, 3, 2);
   EXPECT_FALSE(hole.Look().ready);

@@ -38,7 +38,7 @@ def network_setup(c):
     totals = {}
     for line in text.splitlines():
         for part in ("count", "sum"):
-            if f"network_plugin_operations_duration_seconds_{part}" in line and 'operation_type="set_up_pod"' in line:
+            if f"network_plugin_operations_duration_seconds_seconds_{part}" in line and 'operation_type="set_up_pod"' in line:
                 totals[part] = float(line.rsplit(" ", 1)[1])
     return totals.get("count", 0), totals.get("sum", 0)
 

@@ -1,4 +1,5 @@
 """Checks of the tree itself: layers, generated files."""
+import os
 import pathlib
 import re
 import subprocess
@@ -9,6 +10,10 @@ from client import BUILD, ROOT
 
 
 class Tree(unittest.TestCase):
+    def test_generated_manifests_are_up_to_date(self):
+        done = subprocess.run([sys.executable, str(ROOT / "tools/generate_manifests.py"), "--check"], env=dict(os.environ, FAIRLEAD_BUILD=str(BUILD)), capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
     def test_sources_include_only_what_their_module_declares(self):
         modules = {}
         for line in (BUILD / "modules.txt").read_text().splitlines():

@@ -78,11 +78,11 @@ def old_agents(c, version):
 
 class Update:
     """One update under load. `say` gets lines for a person. With `there_and_back` the updates go on, to the old version and
-    to the new one again, for as long as pods are created: then nearly all of them start in a window. `to` None: the same load
+    to the new one again, for as long as pods are created and for at least so many `updates`. `to` None: the same load
     without an update, to compare with."""
 
-    def __init__(self, cluster, to, pods_per_node=22, period=0.6, say=lambda line: None, show=None, there_and_back=None, **options):
-        self.there_and_back = there_and_back
+    def __init__(self, cluster, to, pods_per_node=22, period=0.6, say=lambda line: None, show=None, there_and_back=None, updates=1, **options):
+        self.there_and_back, self.updates = there_and_back, updates
         self.c, self.to, self.pods_per_node, self.period, self.say = cluster, to, pods_per_node, period, say
         self.show = show or (lambda args: self.c.kubectl(*args))
         self.options = options  # of mesh_pod
@@ -135,7 +135,7 @@ class Update:
         watch(0)
         watcher.stop()
         windows = [(start_wall, wait_wall)]
-        while self.there_and_back and creator.is_alive() and self.created(c) < len(c.nodes) * self.pods_per_node:
+        while self.there_and_back and (len(windows) < self.updates or (creator.is_alive() and self.created(c) < len(c.nodes) * self.pods_per_node)):
             begin = time.time()
             version = (self.there_and_back, self.to)[len(windows) % 2 == 0]
             c.kubectl("patch", "istiocni", "default", "--type=merge", "-p", json.dumps({"spec": {"version": version}}))
@@ -178,6 +178,7 @@ class Update:
                 self.say(f"      {e['reason']}: {e['involvedObject']['name']}: {e['message']}")
         served = [at for changes in self.serving.values() for at, version in changes if version == self.to[1:] and start_wall <= at <= first_end + 1]
         figures = {
+            **({"updates": len(windows)} if self.there_and_back else {}),
             "pods created under load": len(load),
             "of them in the update window": len(in_window),
             "pods deleted under load": len(load) - len(live),

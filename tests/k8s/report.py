@@ -3,7 +3,7 @@ import json
 import pathlib
 
 PATH = pathlib.Path(__file__).resolve().parent.parent.parent / "build/k8s/report.json"
-AMBIENT = ("five updates under load, ambient mode, with surge", "five updates under load, ambient mode, without surge")
+AMBIENT = ("five updates in a row under load, ambient mode, with surge", "five updates in a row under load, ambient mode, without surge")
 PENDING = "the data plane has no ambient mode yet"
 
 

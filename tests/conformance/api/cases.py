@@ -65,8 +65,9 @@ KINDS = [
 ]
 
 
-def request(name, method, path, body=None, content_type=JSON, accept=JSON, save=None):
-    return {"name": name, "method": method, "path": path, "body": body, "content_type": content_type, "accept": accept, "save": save}
+def request(name, method, path, body=None, content_type=JSON, accept=JSON, save=None, until=None):
+    """`until`: sent again until the answer has these members, by dotted path, or this status under "code"; for what controllers do."""
+    return {"name": name, "method": method, "path": path, "body": body, "content_type": content_type, "accept": accept, "save": save, "until": until}
 
 
 def merged(base, patch):
@@ -203,12 +204,51 @@ def pages():
     yield request("pages/delete-collection", "DELETE", cm.path(query="?labelSelector=suite+in+(pages,left)"))
 
 
+def garbage():
+    """Owners and what depends on them."""
+    cm = KINDS[0]
+    for how in ("Background", "Foreground", "Orphan"):
+        name = how.lower()
+        yield request(f"garbage/{name}-owner", "POST", cm.path(), cm.object(f"owner-{name}", labels={"suite": "garbage"}), save="owner")
+        reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": f"owner-{name}", "uid": "$uid.owner", "controller": True, "blockOwnerDeletion": True}
+        yield request(f"garbage/{name}-dependent", "POST", cm.path(), cm.object(f"dependent-{name}", labels={"suite": "garbage"}, ownerReferences=[reference]))
+        yield request(f"garbage/{name}-delete", "DELETE", cm.path(f"owner-{name}"), {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": how})
+        yield request(f"garbage/{name}-owner-gone", "GET", cm.path(f"owner-{name}"), until={"code": 404})
+        yield request(f"garbage/{name}-then", "GET", cm.path(f"dependent-{name}"), until={"code": 200 if how == "Orphan" else 404})
+    absent = {"apiVersion": "v1", "kind": "ConfigMap", "name": "never", "uid": "11111111-1111-1111-1111-111111111111"}
+    yield request("garbage/absent-owner", "POST", cm.path(), cm.object("left", labels={"suite": "garbage"}, ownerReferences=[absent]))
+    yield request("garbage/absent-owner-then", "GET", cm.path("left"), until={"code": 404})
+    yield request("garbage/two-controllers", "POST", cm.path(), cm.object("two", ownerReferences=[dict(absent, controller=True), dict(absent, uid="22222222-2222-2222-2222-222222222222", controller=True)]))
+
+
+def rollout():
+    """A DaemonSet on three nodes whose image nobody has: what its controller says at each step."""
+    ds = next(k for k in KINDS if k.name == "DaemonSet")
+    body = ds.object("rolling", labels={"suite": "rollout"})
+    body["spec"]["template"]["spec"].pop("nodeSelector")
+    body["spec"]["template"]["spec"]["tolerations"] = [{"operator": "Exists"}]
+    settled = lambda generation: {"status.observedGeneration": generation, "status.desiredNumberScheduled": 3, "status.currentNumberScheduled": 3, "status.updatedNumberScheduled": 3}
+    get = lambda name, **kw: request("rollout/" + name, "GET", ds.path("rolling"), **kw)
+    yield request("rollout/create", "POST", ds.path(), body)
+    yield get("scheduled", until=settled(1))
+    yield request("rollout/change", "PATCH", ds.path("rolling"), {"spec": {"template": {"metadata": {"annotations": {"x": "1"}}}}}, content_type=MERGE)
+    yield get("rolled", until=settled(2))
+    yield request("rollout/surge", "PATCH", ds.path("rolling"), {"spec": {"updateStrategy": {"rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}}}, content_type=MERGE)
+    yield get("observed", until={"status.observedGeneration": 3})
+    yield request("rollout/nowhere", "PATCH", ds.path("rolling"), {"spec": {"template": {"spec": {"nodeSelector": {"nowhere": "true"}}}}}, content_type=MERGE)
+    yield get("none-left", until={"status.observedGeneration": 4, "status.desiredNumberScheduled": 0, "status.currentNumberScheduled": 0, "status.numberMisscheduled": 0})
+    yield request("rollout/delete", "DELETE", ds.path("rolling"), {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Foreground"})
+    yield get("gone", until={"code": 404})
+
+
 def cases():
     yield request("setup/namespace", "POST", "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NS}})
     yield from general()
     for kind in KINDS:
         yield from life(kind)
     yield from pages()
+    yield from garbage()
+    yield from rollout()
     yield request("teardown/namespace", "DELETE", f"/api/v1/namespaces/{NS}")
 
 
