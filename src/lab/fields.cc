@@ -17,7 +17,8 @@ const Json& MemberSchema(const Json& schema, const std::string& key) {
   if (!p.is_null()) return p;
   // metadata is the same for every kind; its lists are keyed like this.
   static const Json owner_refs = {
-      {"type", "array"}, {"x-kubernetes-list-type", "map"}, {"x-kubernetes-list-map-keys", {"uid"}}};
+      {"type", "array"}, {"x-kubernetes-list-type", "map"}, {"x-kubernetes-list-map-keys", {"uid"}},
+      {"items", {{"x-kubernetes-map-type", "atomic"}}}};
   static const Json finalizers = {{"type", "array"}, {"x-kubernetes-list-type", "set"}};
   if (key == "ownerReferences" && !schema.contains("properties")) return owner_refs;
   if (key == "finalizers" && !schema.contains("properties")) return finalizers;
@@ -66,7 +67,7 @@ Json Tree(const Json& v, const Json& schema) {
     Json out = Json::object();
     for (const Json& item : v) {
       Json sub = Tree(item, At(schema, "items"));
-      sub["."] = Leaf();
+      if (!IsAtomicMap(At(schema, "items"))) sub["."] = Leaf();
       out[ItemName(item, schema)] = std::move(sub);
     }
     return out;
@@ -91,7 +92,7 @@ Json AddedTree(const Json& v, const Json& schema) {
     out = Json::object();
     for (const Json& item : v) {
       Json sub = AddedTree(item, At(schema, "items"));
-      sub["."] = Leaf();
+      if (!IsAtomicMap(At(schema, "items"))) sub["."] = Leaf();
       out[ItemName(item, schema)] = std::move(sub);
     }
   }
@@ -125,13 +126,13 @@ Json Diff(const Json& a, const Json& b, const Json& schema, Json& removed) {
       Json gone, d = other ? Diff(*other, item, At(schema, "items"), gone) : AddedTree(item, At(schema, "items"));
       if (!gone.is_null()) put(removed, name, std::move(gone));
       if (d.is_null()) continue;
-      if (!other) d["."] = Leaf();
+      if (!other && !IsAtomicMap(At(schema, "items"))) d["."] = Leaf();
       put(out, name, std::move(d));
     }
     for (const Json& item : a)
       if (std::string name = ItemName(item, schema); !FindItem(b, name, schema)) {
         Json sub = AddedTree(item, At(schema, "items"));
-        sub["."] = Leaf();
+        if (!IsAtomicMap(At(schema, "items"))) sub["."] = Leaf();
         put(removed, name, std::move(sub));
       }
     return out;
@@ -208,7 +209,7 @@ void Remove(Json& object, const Json& tree, const Json& schema) {
     } else if (k.starts_with("k:") && object.is_array()) {
       for (size_t i = 0; i < object.size(); ++i) {
         if (ItemName(object[i], schema) != k) continue;
-        if (sub.contains("."))
+        if (sub.empty() || sub.contains("."))
           object.erase(i);
         else
           Remove(object[i], sub, At(schema, "items"));

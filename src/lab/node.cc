@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,6 +18,15 @@ namespace fairlead::lab {
 
 using value::At;
 using value::Str;
+
+namespace {
+
+std::string KernelVersion() {
+  utsname u{};
+  return ::uname(&u) == 0 ? u.release : "unknown";
+}
+
+}  // namespace
 
 Node::Node(NodeConfig config, LocalApi& api, TokenAuthority& tokens)
     : config_(std::move(config)), api_(api), tokens_(tokens), events_(api, "kubelet") {}
@@ -68,10 +78,17 @@ void Node::Register() {
                                           {"lastHeartbeatTime", now}}};
                       s["addresses"] = {{{"type", "InternalIP"}, {"address", config_.ip}},
                                         {{"type", "Hostname"}, {"address", config_.name}}};
+                      // Generated clients refuse a node that lacks one of these.
                       s["nodeInfo"] = {{"kubeletVersion", "v1.32.4"},
+                                       {"kubeProxyVersion", ""},
                                        {"operatingSystem", "linux"},
                                        {"architecture", "amd64"},
-                                       {"containerRuntimeVersion", "lab://1.0"}};
+                                       {"containerRuntimeVersion", "lab://1.0"},
+                                       {"osImage", "Fairlead lab"},
+                                       {"kernelVersion", KernelVersion()},
+                                       {"machineID", config_.name},
+                                       {"systemUUID", config_.name},
+                                       {"bootID", config_.name}};
                     })
       .ok();
 }

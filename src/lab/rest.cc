@@ -335,6 +335,13 @@ ApiResult Rest::Prepare(const ResourceType& t, const ObjectPtr& live, Json o, Wr
   if (!ValidName(t, name))
     meta_errors.push_back({"metadata.name", "FieldValueInvalid", "Invalid value: \"" + name + "\": " + kNameRule});
   ValidateLabels(At(o, "metadata", "labels"), "metadata.labels", meta_errors);
+  const Json& owners = At(o, "metadata", "ownerReferences");
+  if (std::count_if(owners.begin(), owners.end(), [](const Json& r) { return value::Bool(r, "controller"); }) > 1)
+    meta_errors.push_back({"metadata.ownerReferences", "FieldValueInvalid",
+                           "Invalid value: " + value::Dump(owners) +
+                               ": Only one reference can have Controller set to true. Found \"true\" in references for " +
+                               Str(owners, 0, "kind") + "/" + Str(owners, 0, "name") + " and " + Str(owners, 1, "kind") +
+                               "/" + Str(owners, 1, "name")});
   if (live && kube::IsDeleting(*live)) {
     std::vector<std::string> added;
     for (const Json& f : At(o, "metadata", "finalizers"))

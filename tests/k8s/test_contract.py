@@ -19,7 +19,7 @@ class Contract(unittest.TestCase):
 
     @classmethod
     def tearDownClass(cls):
-        cls.c.kubectl("delete", "namespace", "mesh", "load", "--ignore-not-found", "--wait=false")
+        cls.c.kubectl("delete", "namespace", "mesh", "load", "--ignore-not-found")
 
     def patch(self, spec):
         return self.c.kubectl("patch", "istiocni", "default", "--type=merge", "-p", json.dumps({"spec": spec}))

@@ -23,7 +23,7 @@ class Faults(unittest.TestCase):
 
     @classmethod
     def tearDownClass(cls):
-        cls.c.kubectl("delete", "namespace", "mesh", "load", "--ignore-not-found", "--wait=false")
+        cls.c.kubectl("delete", "namespace", "mesh", "load", "--ignore-not-found")
 
     def setUp(self):
         c = self.c

@@ -61,6 +61,7 @@ class Operator(unittest.TestCase):
 
     def test_an_upgrade_of_it_does_not_touch_the_data_plane(self):
         c = self.c
+        c.wait_until(lambda: len(c.agents()) == 3, 30, "the agents of former tests are gone")
         state = lambda: ({p["metadata"]["uid"] for p in c.agents()}, c.get("ds", "istio-cni-node", "-n", "istio-cni")["metadata"]["resourceVersion"])
         before = state()
         c.kubectl("patch", "deployment", "fairlead-operator", "-n", "fairlead-system", "--type=json", "-p", '[{"op": "add", "path": "/spec/template/spec/containers/0/args/-", "value": "--log-as-json"}]')

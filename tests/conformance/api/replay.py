@@ -25,7 +25,7 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 UID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 MASKED = {"resourceVersion": "VERSION", "continue": "CONTINUE", "gitVersion": "BUILD", "gitCommit": "BUILD", "buildDate": "BUILD", "goVersion": "BUILD", "compiler": "BUILD", "platform": "BUILD",
           "gitTreeState": "BUILD", "major": "BUILD", "minor": "BUILD", "emulationMajor": "BUILD", "emulationMinor": "BUILD", "minCompatibilityMajor": "BUILD", "minCompatibilityMinor": "BUILD",
-          "storageVersionHash": "HASH", "serverAddressByClientCIDRs": "ADDRESSES", "remainingItemCount": "COUNT"}
+          "storageVersionHash": "HASH", "serverAddressByClientCIDRs": "ADDRESSES", "ca.crt": "CERTIFICATE", "remainingItemCount": "COUNT"}
 
 
 class Server:
@@ -89,7 +89,7 @@ def mask(value, key=""):
     if key in MASKED and not isinstance(value, (dict,)) and value not in ("", None):
         return MASKED[key]
     if isinstance(value, dict):
-        return {k: mask(v, k) for k, v in value.items()}
+        return {UID.sub("UID", k): mask(v, k) for k, v in value.items()}
     if isinstance(value, list):
         if key == "managedFields":
             value = sorted(value, key=lambda e: (e.get("manager", ""), e.get("operation", ""), e.get("subresource", "")))
