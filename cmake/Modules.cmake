@@ -37,7 +37,7 @@ fairlead_module(NAME agent LAYER 4 DEPS util value http kernel kube redirect con
   SOURCES agent.cc config.cc conflist.cc enroller.cc handover.cc installer.cc journal.cc pods.cc
   TESTS agent_test.cc)
 fairlead_module(NAME lab LAYER 4 DEPS util value http kernel kube controller LIBS fl_embedded_lab_types
-  SOURCES api_server.cc auth.cc cel.cc cni_chain.cc controllers.cc daemonset.cc discovery.cc fabric.cc fields.cc images.cc lab.cc launcher.cc local_api.cc node.cc pod_worker.cc registry.cc rest.cc schema.cc status.cc store.cc table.cc
+  SOURCES api_server.cc auth.cc cel.cc cni_chain.cc controllers.cc daemonset.cc discovery.cc fabric.cc field_selector.cc fields.cc images.cc lab.cc launcher.cc local_api.cc node.cc pod_worker.cc registry.cc request_body.cc rest.cc schema.cc status.cc store.cc strategy.cc table.cc
   TESTS lab_test.cc)
 fairlead_module(NAME mesh LAYER 4 DEPS util value kube chart controller
   SOURCES applier.cc catalog.cc istiocni.cc readiness.cc skew.cc status.cc values.cc

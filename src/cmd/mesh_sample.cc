@@ -1,6 +1,7 @@
 // The smallest mesh that shows whether redirection works: a transparent proxy, a server and a client.
 //
-//   mesh-sample proxy            accepts on 15001 (outbound) and 15006 (inbound), asks the kernel where the connection was
+//   mesh-sample proxy            accepts on 15001 (outbound) and 15006 (inbound), asks the kernel where the connection
+//   was
 //                                going, marks each request that passes, and forwards it
 //   mesh-sample server           answers GET /ping on :8080 with the marks that the request carries
 //   mesh-sample client A:P,...   keeps one connection to each target and opens new ones; prints a JSON line a second
@@ -117,7 +118,8 @@ int AcceptOn(std::initializer_list<uint16_t> ports, void (*serve)(UniqueFd, uint
     sockaddr_in any{};
     any.sin_family = AF_INET;
     any.sin_port = htons(port);
-    if (::bind(listener.get(), reinterpret_cast<sockaddr*>(&any), sizeof any) != 0 || ::listen(listener.get(), 512) != 0) {
+    if (::bind(listener.get(), reinterpret_cast<sockaddr*>(&any), sizeof any) != 0 ||
+        ::listen(listener.get(), 512) != 0) {
       fprintf(stderr, "port %d: %s\n", port, strerror(errno));
       return 1;
     }
@@ -135,11 +137,12 @@ int AcceptOn(std::initializer_list<uint16_t> ports, void (*serve)(UniqueFd, uint
 }
 
 int Proxy(const std::stop_token& stop) {
-  return AcceptOn({kOutbound, kInbound}, [](UniqueFd fd, uint16_t port) { Relay(std::move(fd), port == kInbound); }, stop);
+  return AcceptOn(
+      {kOutbound, kInbound}, [](UniqueFd fd, uint16_t port) { Relay(std::move(fd), port == kInbound); }, stop);
 }
 
-// The application's first act: a connection to an address of RFC 5737 that no network has. Where traffic is redirected, the
-// proxy or its closed port answers; where it is not, there is no way to that address.
+// The application's first act: a connection to an address of RFC 5737 that no network has. Where traffic is redirected,
+// the proxy or its closed port answers; where it is not, there is no way to that address.
 void SayWhetherRedirected() {
   UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   timeval limit{2, 0};
@@ -180,7 +183,8 @@ void Answer(UniqueFd fd) {
 
 int Serve(const std::stop_token& stop) {
   SayWhetherRedirected();
-  return AcceptOn({kServer}, [](UniqueFd fd, uint16_t) { Answer(std::move(fd)); }, stop);
+  return AcceptOn(
+      {kServer}, [](UniqueFd fd, uint16_t) { Answer(std::move(fd)); }, stop);
 }
 
 struct Stats {

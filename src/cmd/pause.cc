@@ -1,4 +1,5 @@
-// Holds a pod's namespaces open and takes care of orphaned processes: the container that a runtime starts first in a sandbox.
+// Holds a pod's namespaces open and takes care of orphaned processes: the container that a runtime starts first in a
+// sandbox.
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>

@@ -11,9 +11,7 @@
 namespace fairlead::cmd {
 namespace {
 
-Result<std::string> ReadInput(const std::string& path) {
-  return ReadFile(path == "-" ? "/dev/stdin" : path, 4 << 20);
-}
+Result<std::string> ReadInput(const std::string& path) { return ReadFile(path == "-" ? "/dev/stdin" : path, 4 << 20); }
 
 Json Typed(const std::string& text) {
   if (text == "true" || text == "false") return text == "true";
@@ -27,7 +25,8 @@ Status Set(Json& values, const std::string& settings) {
   for (const std::string& setting : Split(settings, ',')) {
     size_t eq = setting.find('=');
     if (eq == setting.npos || eq == 0 || setting.find_first_of("{}[]\\") != setting.npos)
-      return MakeError(Code::kInvalid, "--set: \"" + setting + "\" is not of the form a.b=value; lists go in a file (-f)");
+      return MakeError(Code::kInvalid,
+                       "--set: \"" + setting + "\" is not of the form a.b=value; lists go in a file (-f)");
     Json* at = &values;
     for (const std::string& key : Split(setting.substr(0, eq), '.')) {
       if (!at->is_object()) *at = Json::object();

@@ -61,7 +61,8 @@ Result<SslCtx> MakeContext(const ClientOptions& o) {
   SslCtx ctx(SSL_CTX_new(TLS_client_method()));
   SSL_CTX_set_min_proto_version(ctx.get(), TLS1_2_VERSION);
   SSL_CTX_set_verify(ctx.get(), o.insecure_skip_verify ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, nullptr);
-  SSL_CTX_set_mode(ctx.get(), SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  SSL_CTX_set_mode(ctx.get(),
+                   SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   auto bad = [](const std::string& what) {
     ERR_clear_error();
     return MakeError(Code::kInvalid, what + " is not PEM, or does not fit the others");
@@ -199,8 +200,9 @@ struct Client::Pool {
   }
 
   // Sends and reads on one connection. `begun` tells whether a byte of the answer has come.
-  Result<Response> Exchange(http::Stream& s, const ClientRequest& r, const std::function<bool(std::string_view)>& on_bytes,
-                            const std::stop_token& stop, bool& begun, bool& reusable) {
+  Result<Response> Exchange(http::Stream& s, const ClientRequest& r,
+                            const std::function<bool(std::string_view)>& on_bytes, const std::stop_token& stop,
+                            bool& begun, bool& reusable) {
     if (!s.WriteAll(Head(r) + r.body)) return Broken(s, stop, r.timeout);
     beast::flat_buffer buffer;
     beast::http::response_parser<beast::http::buffer_body> parser;
@@ -254,8 +256,8 @@ struct Client::Pool {
       }
       s->SetDeadline(std::chrono::ceil<Millis>(deadline - SteadyNow()));
       auto answer = Exchange(*s, r, on_bytes, stop, begun, reusable);
-      // A server may close an idle connection in the very moment in which it is used again. What changes nothing is sent
-      // once more; of a write nobody knows whether it was done.
+      // A server may close an idle connection in the very moment in which it is used again. What changes nothing is
+      // sent once more; of a write nobody knows whether it was done.
       bool again = r.method == "GET" && used && !begun && !stop.stop_requested();
       if (!answer.ok() && again && answer.error().code == Code::kUnavailable) continue;
       if (!answer.ok()) return answer.error().Wrap(what);

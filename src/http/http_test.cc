@@ -87,11 +87,13 @@ TEST(Http, ClientSurvivesServersThatMisbehave) {
       {"is no HTTP server", "SSH-2.0-x\r\n\r\n", false, Code::kUnavailable, ""},
       {"stops in its header", "HTTP/1.1 200 OK\r\ncontent-le", true, Code::kDeadlineExceeded, ""},
       {"ends before its length", "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc", false, Code::kUnavailable, ""},
-      {"ends in a chunk", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nab", false, Code::kUnavailable, ""},
+      {"ends in a chunk", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nab", false, Code::kUnavailable,
+       ""},
       {"has an endless header", "HTTP/1.1 200 OK\r\nx: " + std::string(1 << 20, 'a'), false, Code::kUnavailable, ""},
       {"ends its body by closing", "HTTP/1.1 200 OK\r\n\r\nall of it", false, std::nullopt, "all of it"},
       {"has no body", "HTTP/1.1 204 No Content\r\n\r\n", true, std::nullopt, ""},
-      {"answers in chunks", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n", true, std::nullopt, "abc"},
+      {"answers in chunks", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n", true,
+       std::nullopt, "abc"},
   };
   for (const auto& c : cases) {
     Scripted server(c.bytes, c.hang);

@@ -1,5 +1,5 @@
-// A connection with deadlines, plain or TLS, that Beast can read from and write to. Inside this module only: it brings the
-// headers of Boost and OpenSSL.
+// A connection with deadlines, plain or TLS, that Beast can read from and write to. Inside this module only: it brings
+// the headers of Boost and OpenSSL.
 #pragma once
 #include <openssl/ssl.h>
 

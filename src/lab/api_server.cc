@@ -1,11 +1,12 @@
 #include "lab/api_server.h"
 
 #include "lab/discovery.h"
+#include "lab/field_selector.h"
+#include "lab/request_body.h"
 #include "lab/status.h"
 #include "lab/table.h"
 #include "util/log.h"
 #include "util/strings.h"
-#include "value/yaml.h"
 
 namespace fairlead::lab {
 namespace {
@@ -38,55 +39,6 @@ Json ListItem(const ResourceType& t, const Json& o) {
   return item;
 }
 
-// A field selector: path -> value and whether it must be equal.
-struct FieldTerm {
-  std::string path, value;
-  bool equal = true;
-};
-
-Result<std::vector<FieldTerm>> ParseFields(const std::string& text, const ResourceType& t) {
-  std::vector<FieldTerm> out;
-  for (const std::string& part : SplitNonEmpty(text, ',')) {
-    size_t at = part.find("!=");
-    FieldTerm term;
-    if (at != part.npos) {
-      term = {part.substr(0, at), part.substr(at + 2), false};
-    } else {
-      at = part.find('=');
-      if (at == part.npos) return MakeError(Code::kInvalid, "invalid field selector \"" + part + "\"");
-      term = {part.substr(0, at), part.substr(part.compare(at, 2, "==") == 0 ? at + 2 : at + 1), true};
-    }
-    static const std::map<std::string, std::vector<std::string>> known = {
-        {"pods", {"spec.nodeName", "status.phase", "spec.serviceAccountName", "spec.restartPolicy", "status.podIP"}},
-        {"events",
-         {"involvedObject.name", "involvedObject.namespace", "involvedObject.kind", "involvedObject.uid",
-          "involvedObject.apiVersion", "reason", "type", "source"}},
-        {"namespaces", {"status.phase"}},
-        {"secrets", {"type"}},
-        {"nodes", {"spec.unschedulable"}}};
-    bool ok = term.path == "metadata.name" || term.path == "metadata.namespace";
-    if (auto it = known.find(t.resource.plural); it != known.end() && !t.custom)
-      ok = ok || std::find(it->second.begin(), it->second.end(), term.path) != it->second.end();
-    if (!ok)
-      return MakeError(Code::kInvalid, t.resource.kind == "Secret" || t.custom || known.contains(t.resource.plural)
-                                           ? "field label not supported: " + term.path
-                                           : "\"" + term.path +
-                                                 "\" is not a known field selector: only \"metadata.name\", "
-                                                 "\"metadata.namespace\"");
-    out.push_back(term);
-  }
-  return out;
-}
-
-bool FieldsMatch(const std::vector<FieldTerm>& terms, const Json& o) {
-  for (const FieldTerm& t : terms) {
-    const Json* v = &o;
-    for (const std::string& key : Split(t.path, '.')) v = &value::Member(*v, key);
-    if ((value::AsString(*v) == t.value) != t.equal) return false;
-  }
-  return true;
-}
-
 // metav1.*Options that do not validate.
 Json OptionsInvalid(const std::string& kind, const std::string& field, const char* reason, const std::string& message) {
   return Failure(422, "Invalid", kind + ".meta.k8s.io \"\" is invalid: " + field + ": " + message,
@@ -107,39 +59,6 @@ bool IsAcceptable(const std::string& accept) {
   return accept.empty() || accept.find("json") != accept.npos || accept.find("*/*") != accept.npos ||
          accept.find("application/*") != accept.npos || accept.find("yaml") != accept.npos ||
          accept.find("protobuf") != accept.npos;
-}
-
-// Decodes a body; YAML is accepted for apply and for people with curl.
-std::expected<Json, Json> Body(const http::Request& r, const ResourceType& t) {
-  std::string type = r.Header("content-type");
-  if (r.method != "PATCH" && !type.empty() && type.find("json") == type.npos && type.find("yaml") == type.npos &&
-      type.find("protobuf") == type.npos)
-    return std::unexpected(Failure(415, "UnsupportedMediaType",
-                                   "the body of the request was in an unknown format - accepted media types include: "
-                                   "application/json, application/yaml, application/vnd.kubernetes.protobuf"));
-  if (type.find("protobuf") != std::string::npos || r.body.starts_with(std::string("k8s\0", 4)))
-    return std::unexpected(Failure(415, "UnsupportedMediaType",
-                                   "the lab's API server does not read application/vnd.kubernetes.protobuf; send "
-                                   "application/json (kubectl create -f FILE and kubectl apply do)"));
-  auto j = type.find("yaml") != std::string::npos && !r.body.starts_with('{')
-               ? value::ParseYaml(r.body, "body")
-               : value::ParseJson(r.body, "body", 8 << 20);
-  if (!j.ok())
-    return std::unexpected(BadRequest("the object provided is unrecognized (must be of type " + t.resource.kind +
-                                      "): couldn't get version/kind; json parse error: " + j.error().message));
-  if (r.method == "PATCH" || !j->is_object() || r.method == "DELETE") return *j;
-  // Of another kind than the path says.
-  std::string kind = Str(*j, "kind"), version = Str(*j, "apiVersion"), want = t.resource.ApiVersion();
-  if (t.custom && !version.empty() && version != want)
-    return std::unexpected(BadRequest("the API version in the data (" + version +
-                                      ") does not match the expected API version (" + want + ")"));
-  bool other = (!kind.empty() && kind != t.resource.kind) || (!version.empty() && version != want);
-  if (!t.custom && other)
-    return std::unexpected(BadRequest((kind.empty() ? t.resource.kind : kind) + " in version \"" + t.resource.version +
-                                      "\" cannot be handled as a " + t.resource.kind + ": no kind \"" + kind +
-                                      "\" is registered for version \"" + (version.empty() ? want : version) +
-                                      "\" in scheme \"pkg/runtime/scheme.go:110\""));
-  return *j;
 }
 
 std::string ManagerOf(const http::Request& r) {
@@ -236,8 +155,7 @@ void ApiServer::Route(http::Request& r, http::ResponseWriter& w) {
   bool unknown_sub = !t.subresource.empty() && t.subresource != "status" && t.subresource != "log" &&
                      t.subresource != "token" && t.subresource != "finalize";
   if (!t.type && !rest_.registry().Serves(t.group, t.version)) return w.Send(404, "text/plain", "404 page not found\n");
-  if (!t.type || parts.size() > at + 3 || unknown_sub)
-    return ReplyStatus(w, NoSuchResource());
+  if (!t.type || parts.size() > at + 3 || unknown_sub) return ReplyStatus(w, NoSuchResource());
   HandleResource(r, w, *user, t);
 }
 
@@ -288,12 +206,12 @@ void ApiServer::HandleResource(http::Request& r, http::ResponseWriter& w, const 
                                             : "";
   if (verb.empty()) return ReplyStatus(w, NotAllowed());
   if (r.method == "GET" && t.subresource != "log" && !IsAcceptable(r.Header("accept")))
-    return ReplyStatus(
-        w, Failure(406, "NotAcceptable",
-                   "406: Not Acceptable\n\nAvailable representations: application/json, application/yaml, "
-                   "application/vnd.kubernetes.protobuf, application/json;stream=watch, "
-                   "application/vnd.kubernetes.protobuf;stream=watch",
-                   Json::object()));
+    return ReplyStatus(w,
+                       Failure(406, "NotAcceptable",
+                               "406: Not Acceptable\n\nAvailable representations: application/json, application/yaml, "
+                               "application/vnd.kubernetes.protobuf, application/json;stream=watch, "
+                               "application/vnd.kubernetes.protobuf;stream=watch",
+                               Json::object()));
   for (const char* number : {"limit", "timeoutSeconds"})
     if (std::string text = r.Query(number); r.method == "GET" && !text.empty() && !ParseInt(text).ok())
       return ReplyStatus(w, BadRequest("strconv.ParseInt: parsing \"" + text + "\": invalid syntax"));
@@ -338,11 +256,11 @@ void ApiServer::List(const http::Request& r, http::ResponseWriter& w, const Targ
   auto all = rest_.store().List(Rest::KindKey(*t.type), t.ns, version);
   if (auto wanted = ParseInt(r.Query("resourceVersion")); wanted.ok() && static_cast<uint64_t>(*wanted) > version)
     return ReplyStatus(
-        w,
-        Failure(504, "Timeout",
-                "Timeout: Too large resource version: " + r.Query("resourceVersion") + ", current: " + std::to_string(version),
-                {{"retryAfterSeconds", 1},
-                 {"causes", {{{"reason", "ResourceVersionTooLarge"}, {"message", "Too large resource version"}}}}}));
+        w, Failure(504, "Timeout",
+                   "Timeout: Too large resource version: " + r.Query("resourceVersion") +
+                       ", current: " + std::to_string(version),
+                   {{"retryAfterSeconds", 1},
+                    {"causes", {{{"reason", "ResourceVersionTooLarge"}, {"message", "Too large resource version"}}}}}));
   if (!r.Query("resourceVersionMatch").empty() && r.Query("resourceVersion").empty())
     return ReplyStatus(w, OptionsInvalid("ListOptions", "resourceVersionMatch", "FieldValueForbidden",
                                          "Forbidden: resourceVersionMatch is forbidden unless resourceVersion is "
@@ -402,8 +320,9 @@ void ApiServer::Watch(const http::Request& r, http::ResponseWriter& w, const Tar
   };
   std::string kind = Rest::KindKey(*t.type), from_text = r.Query("resourceVersion");
   if (!from_text.empty() && !ParseInt(from_text).ok()) {
-    Json status = Failure(500, "", "resourceVersion: Invalid value: \"" + from_text + "\": strconv.ParseUint: parsing \"" +
-                                       from_text + "\": invalid syntax");
+    Json status = Failure(500, "",
+                          "resourceVersion: Invalid value: \"" + from_text + "\": strconv.ParseUint: parsing \"" +
+                              from_text + "\": invalid syntax");
     status.erase("reason");
     return ReplyStatus(w, status);
   }
@@ -502,8 +421,7 @@ void ApiServer::Write(http::Request& r, http::ResponseWriter& w, const Target& t
   if (!body) return ReplyStatus(w, body.error());
   ApiResult result;
   if (r.method == "POST") {
-    if (!t.name.empty())
-      return ReplyStatus(w, NotAllowed());
+    if (!t.name.empty()) return ReplyStatus(w, NotAllowed());
     result = rest_.Create(*t.type, t.ns, *body, o);
   } else if (r.method == "PUT") {
     result = rest_.Update(*t.type, t.ns, t.name, *body, o);
@@ -553,7 +471,8 @@ void ApiServer::IssueToken(const http::Request& r, http::ResponseWriter& w, cons
 }
 
 void ApiServer::ReviewAccess(const http::Request& r, http::ResponseWriter& w, const User& user) {
-  static const ResourceType review{.resource = {"authorization.k8s.io", "v1", "selfsubjectaccessreviews", false, "SelfSubjectAccessReview"}};
+  static const ResourceType review{
+      .resource = {"authorization.k8s.io", "v1", "selfsubjectaccessreviews", false, "SelfSubjectAccessReview"}};
   auto body = Body(r, review);
   if (!body) return ReplyStatus(w, body.error());
   const Json& a = At(*body, "spec", "resourceAttributes");

@@ -108,11 +108,19 @@ Json PathItem(const TypePtr& t, bool one) {
 }  // namespace
 
 Json VersionInfo() {
-  return {
-      {"major", "1"},        {"minor", "32"},           {"gitVersion", std::string(kServerVersion) + "+fairlead-lab"},
-      {"gitCommit", "lab"},  {"gitTreeState", "clean"}, {"buildDate", "2026-01-01T00:00:00Z"},
-      {"goVersion", "none"}, {"compiler", "gcc"},       {"platform", "linux/amd64"},
-      {"emulationMajor", "1"}, {"emulationMinor", "32"}, {"minCompatibilityMajor", "1"}, {"minCompatibilityMinor", "31"}};
+  return {{"major", "1"},
+          {"minor", "32"},
+          {"gitVersion", std::string(kServerVersion) + "+fairlead-lab"},
+          {"gitCommit", "lab"},
+          {"gitTreeState", "clean"},
+          {"buildDate", "2026-01-01T00:00:00Z"},
+          {"goVersion", "none"},
+          {"compiler", "gcc"},
+          {"platform", "linux/amd64"},
+          {"emulationMajor", "1"},
+          {"emulationMinor", "32"},
+          {"minCompatibilityMajor", "1"},
+          {"minCompatibilityMinor", "31"}};
 }
 
 Json LegacyApiVersions() {

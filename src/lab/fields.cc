@@ -16,9 +16,10 @@ const Json& MemberSchema(const Json& schema, const std::string& key) {
   const Json& p = At(schema, "properties", key.c_str());
   if (!p.is_null()) return p;
   // metadata is the same for every kind; its lists are keyed like this.
-  static const Json owner_refs = {
-      {"type", "array"}, {"x-kubernetes-list-type", "map"}, {"x-kubernetes-list-map-keys", {"uid"}},
-      {"items", {{"x-kubernetes-map-type", "atomic"}}}};
+  static const Json owner_refs = {{"type", "array"},
+                                  {"x-kubernetes-list-type", "map"},
+                                  {"x-kubernetes-list-map-keys", {"uid"}},
+                                  {"items", {{"x-kubernetes-map-type", "atomic"}}}};
   static const Json finalizers = {{"type", "array"}, {"x-kubernetes-list-type", "set"}};
   if (key == "ownerReferences" && !schema.contains("properties")) return owner_refs;
   if (key == "finalizers" && !schema.contains("properties")) return finalizers;
@@ -342,7 +343,8 @@ void RecordUpdate(const Json& live, Json& object, const std::string& manager, co
     if (!changed.empty()) e["fieldsV1"] = Minus(e["fieldsV1"], changed);
     if (!e["fieldsV1"].is_null()) entries.push_back(e);
   }
-  if (!changed.empty() && !mine.empty()) entries.push_back(Entry(manager, "Update", Str(object, "apiVersion"), subresource, mine, now));
+  if (!changed.empty() && !mine.empty())
+    entries.push_back(Entry(manager, "Update", Str(object, "apiVersion"), subresource, mine, now));
   object["metadata"]["managedFields"] = entries;
 }
 

@@ -170,9 +170,8 @@ TypePtr Registry::FindKind(const std::string& api_version, const std::string& ki
 
 bool Registry::Serves(const std::string& group, const std::string& version) const {
   auto all = All();
-  return std::any_of(all.begin(), all.end(), [&](const TypePtr& t) {
-    return t->resource.group == group && t->resource.version == version;
-  });
+  return std::any_of(all.begin(), all.end(),
+                     [&](const TypePtr& t) { return t->resource.group == group && t->resource.version == version; });
 }
 
 std::vector<TypePtr> Registry::All() const {

@@ -2,6 +2,7 @@
 
 #include "lab/fields.h"
 #include "lab/status.h"
+#include "lab/strategy.h"
 #include "util/strings.h"
 #include "value/merge.h"
 
@@ -11,216 +12,10 @@ namespace {
 using value::At;
 using value::Str;
 
-bool IsKind(const ResourceType& t, const char* kind) { return t.resource.kind == kind && !t.custom; }
-
-constexpr const char* kNameRule =
-    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and "
-    "end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
-    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
-constexpr const char* kLabelNameRule =
-    "a qualified name must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "
-    "alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
-    "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]') with an optional DNS subdomain prefix and '/' (e.g. "
-    "'example.com/MyName')";
-constexpr const char* kLabelValueRule =
-    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and "
-    "end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "
-    "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
-
 const FieldError kRulesNotChecked = {
     "<nil>", "FieldValueInvalid",
     "Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing "
     "errors to complete validation"};
-
-// Up to 63 letters, digits, '-', '_' and '.', of which the first and the last are letters or digits.
-bool IsLabelPart(std::string_view s) {
-  auto alnum = [](char c) { return isalnum(static_cast<unsigned char>(c)); };
-  return !s.empty() && s.size() <= 63 && alnum(s.front()) && alnum(s.back()) &&
-         std::all_of(s.begin(), s.end(), [&](char c) { return alnum(c) || c == '-' || c == '_' || c == '.'; });
-}
-
-void ValidateLabels(const Json& labels, const std::string& path, std::vector<FieldError>& errors) {
-  if (!labels.is_object()) return;
-  for (const auto& [key, v] : labels.items()) {
-    size_t slash = key.find('/');
-    if (!IsLabelPart(slash == key.npos ? key : key.substr(slash + 1)) || slash == 0)
-      errors.push_back({path, "FieldValueInvalid", "Invalid value: \"" + key + "\": " + kLabelNameRule});
-    if (std::string text = value::AsString(v); !text.empty() && !IsLabelPart(text))
-      errors.push_back({path, "FieldValueInvalid", "Invalid value: \"" + text + "\": " + kLabelValueRule});
-  }
-}
-
-bool ValidName(const ResourceType& t, const std::string& name) {
-  if (name.empty() || name.size() > 253) return false;
-  if (t.resource.group == "rbac.authorization.k8s.io")
-    return name.find_first_of("/%") == name.npos && name != "." && name != "..";
-  for (char c : name)
-    if (!(islower(static_cast<unsigned char>(c)) || isdigit(static_cast<unsigned char>(c)) || c == '-' || c == '.'))
-      return false;
-  return isalnum(static_cast<unsigned char>(name.front())) && isalnum(static_cast<unsigned char>(name.back()));
-}
-
-// Source of the behaviour: k8s.io/kubernetes pkg/apis/core/helper/qos.
-std::string QosClass(const Json& spec) {
-  bool any = false, guaranteed = true;
-  for (const char* list : {"containers", "initContainers"})
-    for (const Json& c : At(spec, list)) {
-      const Json &requests = At(c, "resources", "requests"), &limits = At(c, "resources", "limits");
-      any = any || !value::IsEmpty(requests) || !value::IsEmpty(limits);
-      for (const char* r : {"cpu", "memory"})
-        if (At(limits, r).is_null() || (!At(requests, r).is_null() && At(requests, r) != At(limits, r)))
-          guaranteed = false;
-    }
-  return !any ? "BestEffort" : guaranteed ? "Guaranteed" : "Burstable";
-}
-
-// The classes that every cluster has; others count as 0, since the lab schedules without regard to priority.
-int64_t PriorityOf(const std::string& name) {
-  return name == "system-node-critical" ? 2000001000 : name == "system-cluster-critical" ? 2000000000 : 0;
-}
-
-// What the DefaultTolerationSeconds admission plugin adds.
-void AddDefaultTolerations(Json& spec) {
-  for (const char* key : {"node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"}) {
-    bool tolerated = false;
-    for (const Json& t : At(spec, "tolerations"))
-      tolerated = tolerated || ((Str(t, "key") == key || Str(t, "key").empty()) &&
-                                (Str(t, "effect") == "NoExecute" || Str(t, "effect").empty()));
-    if (!tolerated)
-      spec["tolerations"].push_back(
-          {{"key", key}, {"operator", "Exists"}, {"effect", "NoExecute"}, {"tolerationSeconds", 300}});
-  }
-}
-
-constexpr const char* kTemplateGeneration = "deprecated.daemonset.template.generation";
-
-// What a kind's own strategy sets when an object is made.
-void PrepareCreate(const ResourceType& t, Json& o) {
-  if (IsKind(t, "Namespace")) {
-    o["spec"]["finalizers"] = {"kubernetes"};
-    o["status"] = {{"phase", "Active"}};
-    o["metadata"]["labels"]["kubernetes.io/metadata.name"] = kube::Name(o);
-  } else if (IsKind(t, "Pod")) {
-    Json& spec = o["spec"];
-    o["status"] = {{"phase", "Pending"}, {"qosClass", QosClass(spec)}};
-    if (At(spec, "enableServiceLinks").is_null()) spec["enableServiceLinks"] = true;
-    if (!Str(spec, "serviceAccountName").empty()) spec["serviceAccount"] = spec["serviceAccountName"];
-  } else if (IsKind(t, "ServiceAccount") || IsKind(t, "Node") || IsKind(t, "Event")) {
-    return;
-  } else if (t.has_status) {
-    o.erase("status");
-    if (IsKind(t, "DaemonSet")) {
-      o["metadata"]["annotations"][kTemplateGeneration] = "1";
-      o["status"] = {{"currentNumberScheduled", 0}, {"desiredNumberScheduled", 0}, {"numberMisscheduled", 0}, {"numberReady", 0}};
-    }
-  }
-}
-
-// What admission plugins of a real cluster add to a pod; nobody owns it.
-void Admit(const ResourceType& t, Json& o) {
-  if (!IsKind(t, "Pod")) return;
-  Json& spec = o["spec"];
-  if (At(spec, "priority").is_null()) spec["priority"] = PriorityOf(Str(spec, "priorityClassName"));
-  if (At(spec, "preemptionPolicy").is_null()) spec["preemptionPolicy"] = "PreemptLowerPriority";
-  if (Str(spec, "serviceAccountName").empty()) spec["serviceAccount"] = spec["serviceAccountName"] = "default";
-  AddDefaultTolerations(spec);
-}
-
-void ConvertSecret(Json& o) {
-  if (!At(o, "stringData").is_object()) return;
-  for (const auto& [k, v] : o["stringData"].items()) o["data"][k] = Base64Encode(value::AsString(v));
-  o.erase("stringData");
-}
-
-// Kind-specific rules beyond the schema.
-void ValidateKind(const ResourceType& t, const Json& o, const ObjectPtr& live, std::vector<FieldError>& errors) {
-  auto add = [&](const std::string& path, const char* reason, const std::string& message) {
-    errors.push_back({path, reason, message});
-  };
-  if (IsKind(t, "DaemonSet")) {
-    auto selector = kube::Selector::FromJson(At(o, "spec", "selector"));
-    const Json& labels = At(o, "spec", "template", "metadata", "labels");
-    if (live && At(*live, "spec", "selector") != At(o, "spec", "selector"))
-      add("spec.selector", "FieldValueInvalid",
-          "Invalid value: " + value::Dump(At(o, "spec", "selector")) + ": field is immutable");
-    if (selector.ok() && !selector->Matches(labels))
-      add("spec.template.metadata.labels", "FieldValueInvalid",
-          "Invalid value: " + value::Dump(labels) + ": `selector` does not match template `labels`");
-  }
-  if (IsKind(t, "DaemonSet")) {
-    auto zero = [](const Json& v) { return v == 0 || v == "0" || v == "0%" || v.is_null(); };
-    const Json& rolling = At(o, "spec", "updateStrategy", "rollingUpdate");
-    if (Str(o, "spec", "updateStrategy", "type") == "RollingUpdate") {
-      bool no_surge = zero(At(rolling, "maxSurge")), no_unavailable = zero(At(rolling, "maxUnavailable"));
-      if (no_surge && no_unavailable)
-        add("spec.updateStrategy.rollingUpdate.maxUnavailable", "FieldValueRequired",
-            "Required value: cannot be 0 when maxSurge is 0");
-      if (!no_surge && !no_unavailable)
-        add("spec.updateStrategy.rollingUpdate.maxSurge", "FieldValueInvalid",
-            "Invalid value: " + value::Dump(At(rolling, "maxSurge")) +
-                ": may not be set when maxUnavailable is non-zero");
-    } else if (Str(o, "spec", "updateStrategy", "type") != "OnDelete") {
-      add("spec.updateStrategy", "FieldValueNotSupported",
-          "Unsupported value: " + value::Dump(At(o, "spec", "updateStrategy")) +
-              ": supported values: \"RollingUpdate\", \"OnDelete\"");
-    }
-  }
-  if (IsKind(t, "ConfigMap") || IsKind(t, "Secret")) {
-    for (const auto& [key, v] : At(o, "data").items()) {
-      bool ok = !key.empty() && key.size() <= 253 && std::all_of(key.begin(), key.end(), [](unsigned char c) {
-        return isalnum(c) || c == '-' || c == '_' || c == '.';
-      });
-      if (!ok)
-        add("data[" + key + "]", "FieldValueInvalid",
-            "Invalid value: \"" + key +
-                "\": a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or "
-                "'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')");
-    }
-  }
-  if (IsKind(t, "Secret"))
-    for (const auto& [key, v] : At(o, "data").items())
-      if (v.is_string() && !Base64Decode(v.get<std::string>()).ok())
-        add("data." + key, "FieldValueTypeInvalid", "Invalid value: illegal base64 data");
-  if (IsKind(t, "Role") || IsKind(t, "ClusterRole")) {
-    const Json& rules = At(o, "rules");
-    for (size_t i = 0; rules.is_array() && i < rules.size(); ++i)
-      if (value::IsEmpty(At(rules, i, "verbs")))
-        add("rules[" + std::to_string(i) + "].verbs", "FieldValueRequired",
-            "Required value: verbs must contain at least one value");
-  }
-  if (IsKind(t, "Lease")) {
-    const Json& seconds = At(o, "spec", "leaseDurationSeconds");
-    if (seconds.is_number() && seconds.get<int64_t>() <= 0)
-      add("spec.leaseDurationSeconds", "FieldValueInvalid",
-          "Invalid value: " + value::Dump(seconds) + ": must be greater than 0");
-  }
-  if (IsKind(t, "PriorityClass") && live && At(*live, "value") != At(o, "value"))
-    add("value", "FieldValueForbidden", "Forbidden: may not be changed in an update.");
-  if (IsKind(t, "Pod")) {
-    std::string policy = Str(o, "spec", "restartPolicy");
-    if (policy != "Always" && policy != "OnFailure" && policy != "Never")
-      add("spec.restartPolicy", "FieldValueNotSupported",
-          "Unsupported value: \"" + policy + "\": supported values: \"Always\", \"OnFailure\", \"Never\"");
-  }
-  if ((IsKind(t, "RoleBinding") || IsKind(t, "ClusterRoleBinding")) && live && At(*live, "roleRef") != At(o, "roleRef"))
-    add("roleRef", "FieldValueInvalid", "Invalid value: " + value::Dump(At(o, "roleRef")) + ": cannot change roleRef");
-  if (IsKind(t, "Pod") && live) {
-    Json before = At(*live, "spec"), after = At(o, "spec");
-    for (Json* spec : {&before, &after}) {
-      for (const char* k : {"nodeName", "activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds"})
-        spec->erase(k);
-      for (const char* list : {"containers", "initContainers"})
-        if (spec->contains(list))
-          for (Json& c : (*spec)[list]) c.erase("image");
-    }
-    if (before != after)
-      add("spec", "FieldValueForbidden",
-          "Forbidden: pod updates may not change fields other than "
-          "`spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` "
-          "(only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if "
-          "it was previously negative)");
-  }
-}
 
 Json WithoutBookkeeping(const Json& o) {
   Json out = o;
@@ -238,13 +33,6 @@ Json SpecOf(const Json& o, bool has_status) {
   return out;
 }
 
-// What a write does not come to own: status by way of the main resource, spec by way of /status.
-std::vector<std::string> Unowned(const ResourceType& t, const std::string& subresource) {
-  if (IsKind(t, "Namespace")) return subresource == "status" ? std::vector<std::string>{"spec"} : std::vector<std::string>{"spec", "status"};
-  if (!t.has_status) return {};
-  return {subresource == "status" ? "spec" : "status"};
-}
-
 // Go decodes a built-in kind before it validates: a member of another type is no object of that kind at all.
 std::optional<Json> Undecodable(const ResourceType& t, const std::vector<FieldError>& errors) {
   if (t.custom) return std::nullopt;
@@ -255,31 +43,18 @@ std::optional<Json> Undecodable(const ResourceType& t, const std::vector<FieldEr
   return std::nullopt;
 }
 
-// A null member of a built-in kind is an absent one, as it is for Go's decoder; so is an empty list, which Go leaves out.
-void DropNulls(Json& j) {
-  if (!j.is_structured()) return;
-  if (j.is_object())
-    for (auto it = j.begin(); it != j.end();) {
-      bool absent = it->is_null() || (it->is_array() && it->empty() && it.key() != "rules");
-      it = absent ? j.erase(it) : std::next(it);
-    }
-  for (Json& member : j) DropNulls(member);
-}
-
 // As Go's decoder calls it.
 std::string GoTypeName(const Json& j) {
-  return j.is_array() ? "array" : j.is_string() ? "string" : j.is_boolean() ? "bool" : j.is_number() ? "number" : "null";
-}
-
-bool Removable(const ResourceType& t, const Json& o) {
-  if (!kube::IsDeleting(o) || !value::IsEmpty(At(o, "metadata", "finalizers"))) return false;
-  if (IsKind(t, "Namespace")) return value::IsEmpty(At(o, "spec", "finalizers"));
-  return !IsKind(t, "Pod") || value::Int(o, "metadata", "deletionGracePeriodSeconds") == 0;
+  return j.is_array()     ? "array"
+         : j.is_string()  ? "string"
+         : j.is_boolean() ? "bool"
+         : j.is_number()  ? "number"
+                          : "null";
 }
 
 // What a deletion with preconditions is answered; it names the kind where other conflicts name the resource.
-Json PreconditionFailed(const ResourceType& t, const std::string& name, const std::string& what, const std::string& want,
-                        const std::string& have, const std::string& perhaps) {
+Json PreconditionFailed(const ResourceType& t, const std::string& name, const std::string& what,
+                        const std::string& want, const std::string& have, const std::string& perhaps) {
   std::string kind = t.resource.group.empty() ? t.resource.kind : t.resource.kind + "." + t.resource.group;
   Json status = Conflict(t, name);
   status["message"] = "Operation cannot be fulfilled on " + kind + " \"" + name + "\": the " + what +
@@ -321,27 +96,28 @@ ApiResult Rest::Prepare(const ResourceType& t, const ObjectPtr& live, Json o, Wr
   if (kind.empty()) o["kind"] = kind = t.resource.kind;
   if (api_version.empty()) o["apiVersion"] = api_version = t.resource.ApiVersion();
   if (t.custom && kind != t.resource.kind)
-    return std::unexpected(Failure(
-        422, "Invalid",
-        kind + "." + t.resource.group + " \"" + name + "\" is invalid: kind: Invalid value: \"" + kind +
-            "\": must be " + t.resource.kind,
-        {{"name", name},
-         {"group", t.resource.group},
-         {"kind", kind},
-         {"causes", Json::array({{{"reason", "FieldValueInvalid"},
-                                  {"message", "Invalid value: \"" + kind + "\": must be " + t.resource.kind},
-                                  {"field", "kind"}}})}}));
+    return std::unexpected(
+        Failure(422, "Invalid",
+                kind + "." + t.resource.group + " \"" + name + "\" is invalid: kind: Invalid value: \"" + kind +
+                    "\": must be " + t.resource.kind,
+                {{"name", name},
+                 {"group", t.resource.group},
+                 {"kind", kind},
+                 {"causes", Json::array({{{"reason", "FieldValueInvalid"},
+                                          {"message", "Invalid value: \"" + kind + "\": must be " + t.resource.kind},
+                                          {"field", "kind"}}})}}));
   std::vector<FieldError> meta_errors;
   if (!ValidName(t, name))
     meta_errors.push_back({"metadata.name", "FieldValueInvalid", "Invalid value: \"" + name + "\": " + kNameRule});
   ValidateLabels(At(o, "metadata", "labels"), "metadata.labels", meta_errors);
   const Json& owners = At(o, "metadata", "ownerReferences");
   if (std::count_if(owners.begin(), owners.end(), [](const Json& r) { return value::Bool(r, "controller"); }) > 1)
-    meta_errors.push_back({"metadata.ownerReferences", "FieldValueInvalid",
-                           "Invalid value: " + value::Dump(owners) +
-                               ": Only one reference can have Controller set to true. Found \"true\" in references for " +
-                               Str(owners, 0, "kind") + "/" + Str(owners, 0, "name") + " and " + Str(owners, 1, "kind") +
-                               "/" + Str(owners, 1, "name")});
+    meta_errors.push_back(
+        {"metadata.ownerReferences", "FieldValueInvalid",
+         "Invalid value: " + value::Dump(owners) +
+             ": Only one reference can have Controller set to true. Found \"true\" in references for " +
+             Str(owners, 0, "kind") + "/" + Str(owners, 0, "name") + " and " + Str(owners, 1, "kind") + "/" +
+             Str(owners, 1, "name")});
   if (live && kube::IsDeleting(*live)) {
     std::vector<std::string> added;
     for (const Json& f : At(o, "metadata", "finalizers"))
@@ -381,12 +157,12 @@ ApiResult Rest::Prepare(const ResourceType& t, const ObjectPtr& live, Json o, Wr
   } else {
     const Json& old_meta = At(*live, "metadata");
     if (std::string uid = Str(meta, "uid"); !uid.empty() && uid != kube::Uid(*live))
-      return std::unexpected(
-          Conflict(t, name,
-                   "StorageError: invalid object, Code: 4, Key: /registry/" +
-                       (t.custom ? t.resource.group + "/" : std::string()) + t.resource.plural + "/" +
-                       kube::Key(*live) + ", ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in " +
-                       "precondition: " + uid + ", UID in object meta: " + kube::Uid(*live)));
+      return std::unexpected(Conflict(t, name,
+                                      "StorageError: invalid object, Code: 4, Key: /registry/" +
+                                          (t.custom ? t.resource.group + "/" : std::string()) + t.resource.plural +
+                                          "/" + kube::Key(*live) +
+                                          ", ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in " +
+                                          "precondition: " + uid + ", UID in object meta: " + kube::Uid(*live)));
     std::string version = Str(meta, "resourceVersion");
     if (!version.empty() && version != kube::ResourceVersion(*live)) return std::unexpected(Conflict(t, name));
     for (const char* k : {"uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation",
@@ -417,12 +193,7 @@ ApiResult Rest::Prepare(const ResourceType& t, const ObjectPtr& live, Json o, Wr
     }
     ApplyDefaults(o, t.schema);
     if (IsKind(t, "Namespace") && w.subresource != "finalize") o["spec"] = At(*live, "spec");
-    if (IsKind(t, "DaemonSet") && w.subresource.empty()) {
-      int64_t template_generation =
-          ParseInt(value::AsString(At(*live, "metadata", "annotations", kTemplateGeneration))).value_or(1);
-      if (At(o, "spec", "template") != At(*live, "spec", "template")) ++template_generation;
-      o["metadata"]["annotations"][kTemplateGeneration] = std::to_string(template_generation);
-    }
+    if (w.subresource.empty()) PrepareUpdate(t, *live, o);
     if (t.has_generation && !IsKind(t, "PriorityClass") && SpecOf(o, t.has_status) != SpecOf(*live, t.has_status))
       o["metadata"]["generation"] = kube::Generation(*live) + 1;
   }
@@ -435,7 +206,8 @@ ApiResult Rest::Prepare(const ResourceType& t, const ObjectPtr& live, Json o, Wr
     if (e.path.empty()) e.path = "<nil>";
   static const std::set<std::string> blocking = {"FieldValueNotSupported", "FieldValueRequired", "FieldValueTooLong",
                                                  "FieldValueTooMany", "FieldValueTypeInvalid"};
-  if (t.custom && std::any_of(errors.begin(), errors.end(), [](const FieldError& e) { return blocking.contains(e.reason); }))
+  if (t.custom &&
+      std::any_of(errors.begin(), errors.end(), [](const FieldError& e) { return blocking.contains(e.reason); }))
     errors.push_back(kRulesNotChecked);
   if (auto undecodable = Undecodable(t, errors); undecodable && !live) return std::unexpected(*undecodable);
   if (!errors.empty()) return std::unexpected(Invalid(t, name, errors));
@@ -551,9 +323,8 @@ ApiResult Rest::Patch(const ResourceType& t, const std::string& ns, const std::s
         Json causes = Json::array();
         for (const auto& c : applied.conflicts) {
           texts.push_back("conflict with " + c.owner + ": " + c.field);
-          causes.push_back({{"reason", "FieldManagerConflict"},
-                            {"message", "conflict with " + c.owner},
-                            {"field", c.field}});
+          causes.push_back(
+              {{"reason", "FieldManagerConflict"}, {"message", "conflict with " + c.owner}, {"field", c.field}});
         }
         return std::unexpected(Failure(409, "Conflict",
                                        "Apply failed with " + std::to_string(texts.size()) +
@@ -577,12 +348,13 @@ ApiResult Rest::Patch(const ResourceType& t, const std::string& ns, const std::s
       patched = StrategicMerge(next, patch, t.schema);
     if (!patched.ok())
       return std::unexpected(type == kube::PatchType::kJson
-                                 ? Failure(422, "Invalid", "the server rejected our request due to an error in our request",
+                                 ? Failure(422, "Invalid",
+                                           "the server rejected our request due to an error in our request",
                                            Json::object())
                                  : Failure(422, "Invalid", patched.error().message));
     if (std::string given = kube::Name(next); given != name)
-      return std::unexpected(BadRequest("the name of the object (" + given + ") does not match the name on the URL (" +
-                                        name + ")"));
+      return std::unexpected(
+          BadRequest("the name of the object (" + given + ") does not match the name on the URL (" + name + ")"));
     return Prepare(t, live, std::move(next), w, false);
   });
 }
@@ -594,7 +366,8 @@ ApiResult Rest::Delete(const ResourceType& t, const std::string& ns, const std::
       store_.Write(KindKey(t), kube::Key(ns, name), [&](const ObjectPtr& live) -> std::expected<ObjectPtr, Json> {
         if (!live) return std::unexpected(NotFound(t, name));
         if (!o.uid.empty() && o.uid != kube::Uid(*live))
-          return std::unexpected(PreconditionFailed(t, name, "UID", o.uid, kube::Uid(*live), "deleted and then recreated"));
+          return std::unexpected(
+              PreconditionFailed(t, name, "UID", o.uid, kube::Uid(*live), "deleted and then recreated"));
         if (!o.resource_version.empty() && o.resource_version != kube::ResourceVersion(*live))
           return std::unexpected(PreconditionFailed(t, name, "ResourceVersion", o.resource_version,
                                                     kube::ResourceVersion(*live), "modified"));
