@@ -127,7 +127,7 @@ class Update:
         self.show(["wait", "--for=condition=Ready", "istiocnis/default", "--timeout=5m"])
         waited = time.monotonic() - started
         wait_wall = time.time()
-        self.serving = c.serving() if hasattr(c, "serving") else {}
+        self.serving, self.serving_now = (c.serving(), c.serving_now()) if hasattr(c, "serving") else ({}, {})
         at_return = {p["spec"]["nodeName"]: p["metadata"]["labels"]["app.kubernetes.io/version"] for p in c.agents() if pod_ready(p)}
         old_pods = old_agents(c, self.to)
         self.show(["get", "istiocni", "default"])
@@ -176,7 +176,6 @@ class Update:
         for e in events:
             if e["type"] == "Warning" and (e["reason"] != "Unhealthy" or of_ready_pod(e, records)):
                 self.say(f"      {e['reason']}: {e['involvedObject']['name']}: {e['message']}")
-        served = [at for changes in self.serving.values() for at, version in changes if version == self.to[1:] and start_wall <= at <= first_end + 1]
         figures = {
             **({"updates": len(windows)} if self.there_and_back else {}),
             "pods created under load": len(load),
@@ -196,9 +195,10 @@ class Update:
             "last new agent ready after (s)": round(max(agents, default=0) / 1000 - start_wall, 2),
             "nodes on the old version when wait returned": sum(1 for v in at_return.values() if v != self.to[1:]) + len(old_pods) + (len(c.nodes) - len(at_return)),
         }
-        if served:
-            figures["wait returned after the last node served the new version by (s)"] = round(first_end - max(served), 2)
-            figures["nodes that did not serve the new version when wait returned"] = len(c.nodes) - sum(1 for changes in self.serving.values() if changes and changes[-1][1] == self.to[1:])
+        if self.serving_now:
+            served = [at for changes in self.serving.values() for at, version in changes if version == self.to[1:] and start_wall <= at <= first_end]
+            figures["wait returned after the last node served the new version by (s)"] = round(first_end - max(served, default=first_end), 2)
+            figures["nodes that did not serve the new version when wait returned"] = sum(1 for version in self.serving_now.values() if version != self.to[1:])
         return figures
 
 

@@ -206,17 +206,18 @@ class Serving(threading.Thread):
     def run(self):
         while not self.over.is_set():
             for node, root in self.cluster.node_roots().items():
-                version = self.ask(f"{root}/run/istio-cni/pluginevent.sock")
+                asked, version = time.time(), self.ask(root, 0.3)
                 seen = self.changes.setdefault(node, [])
                 if version and (not seen or seen[-1][1] != version):
-                    seen.append((time.time(), version))
+                    seen.append((asked, version))
             self.over.wait(0.1)
 
     @staticmethod
-    def ask(path):
+    def ask(root, timeout):
+        path = f"{root}/run/istio-cni/pluginevent.sock"
         try:
             with socket.socket(socket.AF_UNIX) as s:
-                s.settimeout(0.3)
+                s.settimeout(timeout)
                 s.connect(path)
                 s.sendall(b"GET /version HTTP/1.1\r\nHost: agent\r\nConnection: close\r\n\r\n")
                 return json.loads(s.makefile("rb").read().split(b"\r\n\r\n", 1)[1])["version"]
@@ -290,6 +291,10 @@ class KubeCluster(Client):
 
     def serving(self):
         return {node: list(changes) for node, changes in self.served.changes.items()}
+
+    def serving_now(self):
+        """node -> the version that answers there at this moment."""
+        return {node: Serving.ask(root, 5) for node, root in self.node_roots().items()}
 
     # -- the same as the client does with kubectl, for what is asked often
 
