@@ -14,6 +14,19 @@ constexpr const char* kRelease = "istio-cni";
 constexpr const char* kOwnedLabel = "managed-by=sail-operator";
 const std::vector<std::string> kStateOrder = {"Reconciled", "Ready"};
 
+constexpr auto kLookPeriod = std::chrono::seconds(30);
+
+// Whether an event is about what the operator has made, rather than about how far the nodes are.
+bool MayChangeInstallation(const kube::Informer& informer, const kube::ObjectPtr& before, const kube::ObjectPtr& now) {
+  const std::string& kind = informer.resource().plural;
+  if (kind == "configmaps" || kind == "serviceaccounts" || kind == "namespaces") return true;
+  if (kind != "daemonsets") return false;
+  auto made = [](const Json& o) {
+    return std::tuple(kube::Generation(o), At(o, "metadata", "labels"), At(o, "metadata", "annotations"));
+  };
+  return !before || !now || kube::IsDeleting(*now) || made(*before) != made(*now);
+}
+
 Json ToJson(const std::vector<ControlPlane>& planes) {
   Json out = Json::array();
   for (const ControlPlane& p : planes) {
@@ -58,7 +71,10 @@ IstioCniController::IstioCniController(kube::Api& api, kube::ResourceMapper& map
           "istiocni", [this](const std::string& key) { return Reconcile(key); }, metrics) {
   // Everything that matters to the one IstioCNI there is; a pass that finds nothing to do writes nothing.
   for (kube::Informer* i : informers_)
-    i->AddHandler([this](const kube::ObjectPtr&, const kube::ObjectPtr&) { controller_.Enqueue("default"); });
+    i->AddHandler([this, i](const kube::ObjectPtr& before, const kube::ObjectPtr& now) {
+      if (MayChangeInstallation(*i, before, now)) changed_ = true;
+      controller_.Enqueue("default");
+    });
 }
 
 void IstioCniController::Start() {
@@ -105,6 +121,33 @@ std::optional<IstioCniController::Problem> IstioCniController::Validate(const Js
   if (kube::IsDeleting(*found)) return problem("validation error: namespace \"" + ns + "\" is being deleted");
   if (!version.ok()) return problem(version.error().message);
   if (std::string skew = SkewMessage(planes); !skew.empty()) return Problem{"VersionSkew", skew, false};
+  return std::nullopt;
+}
+
+std::optional<IstioCniController::Problem> IstioCniController::Install(const Json& cni, const Version& version,
+                                                                       const Json& inventory) {
+  auto failed = [this](const Error& e, bool retry) {
+    installed_ = {};
+    return Problem{"ReconcileError", "error reconciling resource: " + e.message, retry};
+  };
+  std::string ns = Str(cni, "spec", "namespace");
+  auto values = ComputeCniValues(At(cni, "spec"), version, config_.profiles);
+  if (!values.ok()) return failed(values.error(), false);
+  std::string wanted = ns + "\n" + kube::Uid(cni) + "\n" + Str(cni, "spec", "version") + "\n" + value::Dump(*values);
+  bool changed = changed_.exchange(false);
+  if (!changed && wanted == installed_.wanted && SteadyNow() < installed_.at + kLookPeriod) return std::nullopt;
+  auto objects = chart::Render(config_.chart, *values,
+                               {.name = kRelease,
+                                .ns = ns,
+                                .is_upgrade = !inventory.is_null(),
+                                .kube_version = config_.kube_version,
+                                .api_versions = {}});
+  if (!objects.ok()) return failed(objects.error(), false);
+  auto done = applier_.Apply(*objects, cni, kRelease, ns);
+  if (!done.ok()) return failed(done.error(), true);
+  if (Status pruned = applier_.Prune(inventory, done->inventory, kube::Uid(cni)); !pruned.ok())
+    return failed(pruned.error(), true);
+  installed_ = {wanted, done->inventory, done->objects["DaemonSet/" + ns + "/istio-cni-node"], SteadyNow()};
   return std::nullopt;
 }
 
@@ -188,33 +231,10 @@ Result<controller::Outcome> IstioCniController::Reconcile(const std::string& nam
   Result<Version> version = config_.catalog.Resolve(wanted);
   if (version.ok()) JudgeSkew(*version, planes);
   std::optional<Problem> problem = Validate(cni, version, planes);
-  Json applied;
-  if (!problem) {
-    std::string ns = Str(cni, "spec", "namespace");
-    auto values = ComputeCniValues(At(cni, "spec"), *version, config_.profiles);
-    auto objects = values.ok() ? chart::Render(config_.chart, *values,
-                                               {.name = kRelease,
-                                                .ns = ns,
-                                                .is_upgrade = before.contains("inventory"),
-                                                .kube_version = config_.kube_version,
-                                                .api_versions = {}})
-                               : Result<std::vector<Json>>(values.error());
-    if (!objects.ok()) {
-      problem = Problem{"ReconcileError", "error reconciling resource: " + objects.error().message, false};
-    } else {
-      auto done = applier_.Apply(*objects, cni, kRelease, ns);
-      Status pruned = done.ok() ? applier_.Prune(At(before, "inventory"), done->inventory, kube::Uid(cni)) : Status();
-      if (!done.ok() || !pruned.ok()) {
-        const Error& e = done.ok() ? pruned.error() : done.error();
-        problem = Problem{"ReconcileError", "error reconciling resource: " + e.message, true};
-      } else {
-        status["inventory"] = done->inventory;
-        applied = done->objects["DaemonSet/" + ns + "/istio-cni-node"];
-      }
-    }
-  }
+  if (!problem) problem = Install(cni, *version, At(before, "inventory"));
+  if (!problem) status["inventory"] = installed_.inventory;
 
-  Rollout rollout = Look(cni, applied);
+  Rollout rollout = Look(cni, problem ? Json() : installed_.daemonset);
   status["controlPlanes"] = ToJson(planes);
   status["rollout"] = ToJson(rollout);
   if (rollout.running_version.empty())
@@ -244,7 +264,7 @@ Result<controller::Outcome> IstioCniController::Reconcile(const std::string& nam
   metrics_.Set("fairlead_istiocni_nodes", {{"state", "updated"}}, static_cast<double>(rollout.updated));
   if (problem && problem->retry) return MakeError(Code::kUnavailable, problem->message);
   // Watches tell of every change; a slow look at everything finds drift of kinds that are not watched.
-  return controller::Outcome{.requeue_after = std::chrono::seconds(30)};
+  return controller::Outcome{.requeue_after = kLookPeriod};
 }
 
 Result<controller::Outcome> IstioCniController::Finalize(const Json& cni) {

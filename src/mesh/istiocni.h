@@ -13,6 +13,7 @@
 #include "mesh/catalog.h"
 #include "mesh/readiness.h"
 #include "mesh/skew.h"
+#include "util/clock.h"
 
 namespace fairlead::mesh {
 
@@ -42,6 +43,9 @@ class IstioCniController {
                                   const std::vector<ControlPlane>& planes);
   std::vector<ControlPlane> ControlPlanes() const;
   Rollout Look(const Json& cni, const Json& applied) const;
+  // Renders, applies and prunes; or, when nothing that this depends on has changed since it was last done, says what
+  // came of it then. Most passes of an update are about pods that become ready: they cost no request.
+  std::optional<Problem> Install(const Json& cni, const Version& version, const Json& inventory);
   Status WriteStatus(const Json& cni, const Json& status);
   void Report(const Json& cni, const Json& before, const Json& after);
 
@@ -51,6 +55,13 @@ class IstioCniController {
   controller::Metrics& metrics_;
   Applier applier_;
   controller::EventRecorder events_;
+  // What is installed, as of the last look at all of it. Touched by the controller's one worker only.
+  struct Installed {
+    std::string wanted;  // what it was made from
+    Json inventory, daemonset;
+    SteadyTime at{};
+  } installed_;
+  std::atomic<bool> changed_{true};  // something installed may have changed since
   kube::Informer cnis_, istios_, revisions_, namespaces_, daemonsets_, pods_, configmaps_, accounts_;
   std::vector<kube::Informer*> informers_;
   controller::Controller controller_;

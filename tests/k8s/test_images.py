@@ -10,7 +10,6 @@ import tempfile
 import unittest
 
 import build
-from client import ROOT
 
 OURS = ("fairlead-operator", "install-cni")
 
@@ -57,7 +56,7 @@ class Images(unittest.TestCase):
 
     def test_the_same_sources_give_the_same_image(self):
         with tempfile.TemporaryDirectory() as tmp:
-            done = subprocess.run([sys.executable, str(ROOT / "tools/build_images.py"), "--versions", "1.28.6", "--out", tmp], capture_output=True, text=True)
+            done = subprocess.run([sys.executable, str(build.ROOT / "tools/build_images.py"), "--versions", "1.28.6", "--out", tmp], capture_output=True, text=True)
             self.assertEqual(done.returncode, 0, done.stderr)
             for again in json.loads((pathlib.Path(tmp) / "images.json").read_text()):
                 first = self.built[again["image"]]
