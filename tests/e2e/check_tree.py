@@ -1,6 +1,5 @@
 """Checks of the tree itself: layers, generated files."""
 import os
-import pathlib
 import re
 import subprocess
 import sys

@@ -1,11 +1,16 @@
 """The one cluster that the tests of a run share: starting it costs more than most tests."""
+import json
 import os
 import pathlib
 import sys
+import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "e2e")]
 from kube_cluster import KubeCluster  # noqa: E402
+from scenario import start_mesh  # noqa: E402
+
+VERSIONS = ("v1.28.5", "v1.28.6")
 
 _cluster = None
 
@@ -26,7 +31,7 @@ def stop():
         _cluster = None
 
 
-def install(c, version="v1.28.5"):
+def install(c, version=VERSIONS[0]):
     """Operator and CNI as they are when nothing was changed; does nothing where that is so."""
     c.install_operator()
     c.install_cni(version)
@@ -36,3 +41,30 @@ def install(c, version="v1.28.5"):
 
 def spec_version(c):
     return c.get("istiocni", "default")["spec"]["version"]
+
+
+def other_version(c):
+    return VERSIONS[0] if spec_version(c) == VERSIONS[1] else VERSIONS[1]
+
+
+class MeshTest(unittest.TestCase):
+    """Tests on the shared cluster `c` with the CNI installed and a mesh that talks all the time."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.c = cluster()
+        install(cls.c)
+        start_mesh(cls.c)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.c.kubectl("delete", "namespace", "mesh", "load", "--ignore-not-found")
+
+    def patch(self, spec):
+        return self.c.kubectl("patch", "istiocni", "default", "--type=merge", "-p", json.dumps({"spec": spec}))
+
+    def other_version(self):
+        return other_version(self.c)
+
+    def clear_load(self):
+        self.c.kubectl("delete", "pods", "--all", "-n", "load", "--grace-period=1", "--ignore-not-found")

@@ -57,7 +57,7 @@ class OnBoth:
 
     def test_client_go_informers_see_an_update(self):
         program = missing_to_skip(build.informers)
-        to = "v1.28.6" if fixture.spec_version(self.c) == "v1.28.5" else "v1.28.5"
+        to = fixture.other_version(self.c)
         run = subprocess.Popen([str(program), to], env=self.c.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.assertEqual(run.stdout.readline(), "synced\n")
         self.c.kubectl("patch", "istiocni", "default", "--type=merge", "-p", json.dumps({"spec": {"version": to}}))
@@ -124,8 +124,7 @@ class OnTheRealCluster(OnBoth, unittest.TestCase):
         c.control(do="import", archive=str(archive))
         start_mesh(c, proxy_image=image)
         try:
-            to = "v1.28.6" if fixture.spec_version(c) == "v1.28.5" else "v1.28.5"
-            figures = Update(c, to, pods_per_node=5, period=2, say=print, proxy_image=image).run()
+            figures = Update(c, fixture.other_version(c), pods_per_node=5, period=2, say=print, proxy_image=image).run()
             report.add("an update under load with Envoy as the sidecars' proxy", [figures])
             self.assertEqual([b for b in broken_promises(figures) if "returned after" not in b], [])
             self.assertGreater(client_counts(c)["requests"], 100)

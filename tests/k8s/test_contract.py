@@ -1,43 +1,21 @@
 """The update contract on three real nodes: the documented commands, and updates under load, with surge and without."""
-import json
 import time
 import unittest
 
 import fixture
 import report
-from scenario import Update, broken_promises, client_counts, start_mesh
-
-VERSIONS = ("v1.28.6", "v1.28.5")
+from scenario import Update, broken_promises, client_counts
 
 
-class Contract(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.c = fixture.cluster()
-        fixture.install(cls.c)
-        start_mesh(cls.c)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.c.kubectl("delete", "namespace", "mesh", "load", "--ignore-not-found")
-
-    def patch(self, spec):
-        return self.c.kubectl("patch", "istiocni", "default", "--type=merge", "-p", json.dumps({"spec": spec}))
-
-    def clear_load(self):
-        self.c.kubectl("delete", "pods", "--all", "-n", "load", "--grace-period=1", "--ignore-not-found")
-
-    def other(self):
-        return VERSIONS[0] if fixture.spec_version(self.c) == VERSIONS[1] else VERSIONS[1]
-
+class Contract(fixture.MeshTest):
     def under_load(self, mode):
         """The scenario that the usual stack was measured with, and then five updates, one right after the other, at a pace of new
         pods that two cores can keep up with."""
         say = lambda line: print("      " + line.strip(), flush=True)
-        once = Update(self.c, self.other(), say=say).run()
+        once = Update(self.c, self.other_version(), say=say).run()
         report.add(f"one update under load, sidecar mode, {mode}", [once])
         self.clear_load()
-        row = Update(self.c, self.other(), period=1.5, say=say, there_and_back=fixture.spec_version(self.c), updates=5).run()
+        row = Update(self.c, self.other_version(), period=1.5, say=say, there_and_back=fixture.spec_version(self.c), updates=5).run()
         report.add(f"five updates in a row under load, sidecar mode, {mode}", [row])
         self.clear_load()
         self.assertGreaterEqual(row["updates"], 5)
@@ -63,7 +41,7 @@ class Contract(unittest.TestCase):
         """Ten updates without load. Never before; how long after is what the report shows."""
         after, took = [], []
         for i in range(10):
-            to = self.other()
+            to = self.other_version()
             began, wall = time.monotonic(), time.time()
             self.patch({"version": to})
             self.c.wait_ready()

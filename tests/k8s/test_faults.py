@@ -9,34 +9,22 @@ import unittest
 import fixture
 import report
 from client import Background, pod_ready
-from scenario import client_counts, has_redirection, old_agents, seconds_of, start_mesh
-
-VERSIONS = ("v1.28.5", "v1.28.6")
+from scenario import client_counts, has_redirection, old_agents, seconds_of
 
 
-class Faults(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.c = fixture.cluster()
-        fixture.install(cls.c)
-        start_mesh(cls.c)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.c.kubectl("delete", "namespace", "mesh", "load", "--ignore-not-found")
-
+class Faults(fixture.MeshTest):
     def setUp(self):
         c = self.c
         c.wait_ready("120s")
         c.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "load"}})
         self.before, self.began = client_counts(c), time.time()
         self.run_id = self._testMethodName.removeprefix("test_")[:20].replace("_", "-").strip("-")
-        self.to = VERSIONS[1] if fixture.spec_version(c) == VERSIONS[0] else VERSIONS[0]
+        self.to = self.other_version()
         self.creator = Background(self.load, 1.2)
 
     def tearDown(self):
         self.creator.stop()
-        self.c.wait_until(lambda: self.c.kubectl("delete", "pods", "--all", "-n", "load", "--grace-period=1") is not None, 60, "the load is gone")
+        self.c.wait_until(lambda: self.clear_load() is None, 60, "the load is gone")
 
     def load(self, n):
         if n >= 15:
@@ -46,13 +34,10 @@ class Faults(unittest.TestCase):
         except OSError:
             pass  # the API server is away on purpose
 
-    def patch(self, version):
-        return self.c.kubectl("patch", "istiocni", "default", "--type=merge", "-p", json.dumps({"spec": {"version": version}}))
-
     def start_update(self):
         self.creator.start()
         time.sleep(2)
-        self.patch(self.to)
+        self.patch({"version": self.to})
 
     def finish(self, timeout="180s", version=None):
         """Everything that must hold afterwards; what the fault cost is in the report."""
@@ -139,7 +124,7 @@ class Faults(unittest.TestCase):
         from_version = fixture.spec_version(c)
         before = {p["metadata"]["name"] for p in c.agents()}
         self.creator.start()
-        self.patch("v1.28.9")
+        self.patch({"version": "v1.28.9"})
         c.wait_until(lambda: c.get("istiocni", "default")["status"]["rollout"]["failing"], 60, "the failing node is named")
         failing = c.get("istiocni", "default")["status"]["rollout"]["failing"]
         self.assertEqual(len(failing), 1, "the rollout stops at the first node")
@@ -148,7 +133,7 @@ class Faults(unittest.TestCase):
         self.assertEqual({p["metadata"]["name"] for p in c.agents() if pod_ready(p)}, before, "the old agents serve")
         self.assertEqual(c.get("istiocni", "default")["status"]["runningVersion"], from_version)
         time.sleep(3)
-        self.patch(from_version)
+        self.patch({"version": from_version})
         self.finish(version=from_version)
         self.assertEqual({p["metadata"]["name"] for p in c.agents()} & before, before, "no agent was replaced")
 
@@ -191,7 +176,7 @@ class Faults(unittest.TestCase):
         c.control(do="add-node", node=4)
         c.wait_until(lambda: any(pod_ready(p) for p in c.agents() if p["spec"].get("nodeName") == "node-4"), 90, "the new node has an agent")
         self.finish()
-        self.to = VERSIONS[1] if self.to == VERSIONS[0] else VERSIONS[0]
+        self.to = self.other_version()
         self.creator = Background(self.load, 1.2)
         self.run_id += "-back"
         self.start_update()
@@ -208,7 +193,7 @@ class Faults(unittest.TestCase):
         time.sleep(2)
         self.creator.stop()  # no pod starts in the moment between that rewrite and the repair: nothing on the node could help it
         c.wait_until(lambda: all(pod_ready(p) for p in c.get("pods", "-n", "load")["items"]), 60, "every pod of the load is ready")
-        self.patch(self.to)
+        self.patch({"version": self.to})
         for node in c.nodes:
             conflist = json.loads(c.on_node(node, "cat", path))
             conflist["plugins"] = [p for p in conflist["plugins"] if p["type"] != "istio-cni"]
