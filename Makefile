@@ -7,7 +7,7 @@ PACKAGES := g++ cmake ninja-build ccache pkg-config python3 libboost-dev libssl-
 K8S_PACKAGES := etcd-server containerd runc buildah iptables openssl util-linux binutils
 IMAGE_VERSIONS ?= 1.28.5,1.28.6
 
-.PHONY: help demo test unit e2e k8s k8s-deps k8s-up k8s-down bench images build deps format generate clean
+.PHONY: help demo test unit e2e k8s k8s-deps k8s-programs k8s-up k8s-down bench images build deps format generate clean
 help:
 	@echo "make demo    update the Istio CNI on an embedded three-node cluster, under traffic, and show what that did"
 	@echo "make test    build, then run every test (as root: the tests make network namespaces)"
@@ -49,6 +49,10 @@ e2e: build
 
 k8s: k8s-deps build
 	@FAIRLEAD_BUILD=$(CURDIR)/$(BUILD) python3 tests/run.py k8s
+
+# The programs from Go modules alone: minutes of work the first time, which can be done beside something else.
+k8s-programs: k8s-deps
+	@python3 tests/k8s/build.py
 
 k8s-up: k8s-deps build
 	@FAIRLEAD_BUILD=$(CURDIR)/$(BUILD) python3 tests/k8s/kube_cluster.py up

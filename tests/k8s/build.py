@@ -106,5 +106,5 @@ if __name__ == "__main__":
     why = missing()
     if why:
         sys.exit(why)
-    kubernetes()
-    images()
+    for program in (kubernetes, helm, informers):
+        program()
