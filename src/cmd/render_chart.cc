@@ -1,7 +1,5 @@
 #include "cmd/render_chart.h"
 
-#include <unistd.h>
-
 #include "chart/chart.h"
 #include "util/file.h"
 #include "util/strings.h"

@@ -333,13 +333,14 @@ class KubeCluster(Client):
     def ruleset(self, uid):
         return json.loads(self.in_pod(uid, "nft", "-j", "list", "ruleset"))
 
-    def kill(self, namespace, pod, container, sig=9):
-        """A signal to a container's first process, by what its command line starts with."""
-        uid = self.get("pod", pod, "-n", namespace)["metadata"]["uid"]
+    def kill(self, uid, program):
+        """SIGKILL to the processes of that program in the pod; one that has just ended by itself is no error."""
         for pid in self.pids(uid):
-            if container in open(f"/proc/{pid}/cmdline").read():
-                os.kill(pid, sig)
-                return
+            try:
+                if program in open(f"/proc/{pid}/cmdline").read():
+                    os.kill(pid, signal.SIGKILL)
+            except OSError:
+                pass
 
     # -- Fairlead on it
 

@@ -71,30 +71,24 @@ class Faults(fixture.MeshTest):
         self.start_update()
         for _ in range(3):
             for pod in self.c.agents():
-                for pid in self.c.pids(pod["metadata"]["uid"]):
-                    try:
-                        if "install-cni" in open(f"/proc/{pid}/cmdline").read():
-                            os.kill(pid, signal.SIGKILL)
-                    except OSError:
-                        pass  # it has just ended by itself
+                self.c.kill(pod["metadata"]["uid"], "install-cni")
             time.sleep(1.5)
+        self.finish()
+
+    def restart_on_every_node(self, program):
+        self.start_update()
+        for node in self.c.nodes:
+            self.c.restart(f"{program}-{node[-1]}")
+            time.sleep(0.5)
         self.finish()
 
     def test_kubelet_restart(self):
         """every kubelet restarted during an update"""
-        self.start_update()
-        for node in self.c.nodes:
-            self.c.restart("kubelet-" + node[-1])
-            time.sleep(0.5)
-        self.finish()
+        self.restart_on_every_node("kubelet")
 
     def test_containerd_restart(self):
         """every containerd restarted during an update"""
-        self.start_update()
-        for node in self.c.nodes:
-            self.c.restart("containerd-" + node[-1])
-            time.sleep(0.5)
-        self.finish()
+        self.restart_on_every_node("containerd")
 
     def test_api_server_down(self):
         """the API server away for 20 s during an update"""
