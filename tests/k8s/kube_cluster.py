@@ -7,7 +7,7 @@ kubelet, all in namespaces of their own.
     with KubeCluster() as c: ...       in tests; ends with the test, however that ends
 
 A supervisor process in the machine's own namespaces starts the cluster below it. When the supervisor ends, every process, mount
-and interface goes with the namespaces; it removes what is left: cgroups and the state directory."""
+and interface goes with the namespaces; it removes what is left: cgroups, the link to the cluster and the state directory."""
 import argparse
 import ctypes
 import http.client
@@ -50,12 +50,18 @@ def remove_cgroups(identity):
             time.sleep(0.1 if top.is_dir() else 0)
 
 
+def remove_link(name):
+    """It would go by itself with the cluster's network namespace, but a socket that still sends its last bytes keeps that alive."""
+    subprocess.run(["ip", "link", "del", name], capture_output=True)
+
+
 def sweep():
     """Takes away what supervisors left that were killed before they could."""
     names = {p.name for p in STATE_ROOT.glob(PREFIX + "*")} | {p.name for p in pathlib.Path("/sys/fs/cgroup").glob("*/" + PREFIX + "*")}
     for name in names:
         pid = name.removeprefix(PREFIX)
         if pid.isdigit() and not os.path.exists(f"/proc/{pid}"):
+            remove_link("flk" + pid)
             remove_cgroups(name)
             shutil.rmtree(STATE_ROOT / name, ignore_errors=True)
 
@@ -102,6 +108,7 @@ def supervise(nodes, with_parent):
     finally:
         child.kill()
         child.wait()
+        remove_link(link)
         remove_cgroups(identity)
         if not os.environ.get("FAIRLEAD_KEEP"):
             shutil.rmtree(state, ignore_errors=True)
