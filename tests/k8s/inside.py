@@ -206,7 +206,9 @@ class ClusterInside:
         s = self.settings
         run("mount", "-t", "tmpfs", "tmpfs", "/run")
         run("ip", "link", "set", "lo", "up")
-        run("ip", "link", "add", "fabric", "type", "bridge")
+        # An address of its own: a bridge without one takes its lowest port's, which changes as nodes come and go, and every
+        # neighbour would send to the old one until it asks again.
+        run("ip", "link", "add", "fabric", "address", "02:00:00:00:00:01", "type", "bridge")
         for address in (FABRIC + "/24", SERVICE_IP + "/32"):
             run("ip", "addr", "add", address, "dev", "fabric")
         run("ip", "link", "set", "fabric", "up")
