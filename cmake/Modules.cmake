@@ -1,5 +1,6 @@
 # Every module, lowest layer first.
 include(cmake/Embed.cmake)
+include(cmake/Proto.cmake)
 fairlead_embed(NAME lab_types DIR config/lab)
 fairlead_embed(NAME catalog DIR config/catalog)
 fairlead_embed(NAME profiles DIR config/profiles)
@@ -14,8 +15,12 @@ fairlead_module(NAME value LAYER 1 DEPS util LIBS OpenSSL::Crypto PkgConfig::YAM
 fairlead_module(NAME http LAYER 1 DEPS util LIBS OpenSSL::SSL OpenSSL::Crypto
   SOURCES certificates.cc client.cc message.cc server.cc stream.cc
   TESTS http_test.cc)
+fairlead_proto(NAME zds DIR src/zds)
+fairlead_module(NAME zds LAYER 1 DEPS util LIBS fl_zds_proto
+  SOURCES messages.cc
+  TESTS zds_test.cc)
 fairlead_module(NAME kernel LAYER 1 DEPS util LIBS PkgConfig::NFTABLES
-  SOURCES netns.cc nft.cc)
+  SOURCES iptables.cc netns.cc nft.cc routes.cc rtnetlink.cc)
 fairlead_module(NAME kube LAYER 2 DEPS util value http
   SOURCES client.cc config.cc informer.cc mapper.cc object.cc reflector.cc
   TESTS kube_test.cc)
@@ -24,18 +29,18 @@ fairlead_module(NAME gotmpl LAYER 2 DEPS util value http
   TESTS gotmpl_test.cc)
 fairlead_module(NAME chart LAYER 3 DEPS util value gotmpl
   SOURCES load.cc render.cc)
-fairlead_module(NAME redirect LAYER 2 DEPS util value kernel
-  SOURCES program.cc sidecar_config.cc sidecar_nft.cc
-  TESTS redirect_test.cc)
+fairlead_module(NAME redirect LAYER 3 DEPS util value kernel kube
+  SOURCES ambient_config.cc ambient_rules.cc backend.cc backend_iptables.cc backend_nft.cc host_probes.cc iptables_text.cc nft_text.cc program.cc sidecar_config.cc sidecar_rules.cc
+  TESTS redirect_test.cc rules_test.cc)
 fairlead_module(NAME controller LAYER 3 DEPS util value http kube LIBS PkgConfig::PROMETHEUS
   SOURCES controller.cc events.cc health.cc leader_election.cc metrics.cc work_queue.cc
   TESTS controller_test.cc)
 fairlead_module(NAME cni LAYER 3 DEPS util
   SOURCES plugin.cc protocol.cc
   TESTS cni_test.cc)
-fairlead_module(NAME agent LAYER 4 DEPS util value http kernel kube redirect controller cni
-  SOURCES agent.cc config.cc conflist.cc enroller.cc handover.cc installer.cc journal.cc pods.cc
-  TESTS agent_test.cc)
+fairlead_module(NAME agent LAYER 4 DEPS util value http kernel kube zds redirect controller cni
+  SOURCES agent.cc backend_choice.cc config.cc conflist.cc enroller.cc handover.cc installer.cc journal.cc journal_entry.cc netns_finder.cc plugin_service.cc pod_reconciler.cc pods.cc ztunnel_server.cc
+  TESTS agent_test.cc enroller_test.cc)
 fairlead_module(NAME lab LAYER 4 DEPS util value http kernel kube controller LIBS fl_embedded_lab_types
   SOURCES api_server.cc auth.cc cel.cc cni_chain.cc controllers.cc daemonset.cc discovery.cc fabric.cc field_selector.cc fields.cc images.cc lab.cc launcher.cc local_api.cc node.cc pod_worker.cc registry.cc request_body.cc rest.cc schema.cc status.cc store.cc strategy.cc table.cc
   TESTS lab_test.cc)

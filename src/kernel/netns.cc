@@ -4,9 +4,7 @@
 #include <fcntl.h>
 #include <ifaddrs.h>
 #include <linux/magic.h>
-#include <linux/netlink.h>
 #include <linux/nsfs.h>
-#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <sched.h>
 #include <sys/ioctl.h>
@@ -16,6 +14,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+
+#include "kernel/rtnetlink.h"
+#include "util/strings.h"
 
 namespace fairlead::kernel {
 
@@ -66,6 +67,18 @@ Result<UniqueFd> CreateNetns() {
   return fd;
 }
 
+bool IsAddress(const std::string& text) {
+  char buf[16];
+  return inet_pton(AF_INET, text.c_str(), buf) == 1 || inet_pton(AF_INET6, text.c_str(), buf) == 1;
+}
+
+bool IsCidr(const std::string& text) {
+  size_t slash = text.find('/');
+  if (slash == text.npos || !IsAddress(text.substr(0, slash))) return false;
+  auto bits = ParseInt(text.substr(slash + 1));
+  return bits.ok() && *bits >= 0 && *bits <= (text.find(':') == text.npos ? 32 : 128);
+}
+
 Result<std::vector<std::string>> GlobalAddresses() {
   ifaddrs* list = nullptr;
   if (::getifaddrs(&list) != 0) return ErrnoError("listing addresses", errno);
@@ -88,29 +101,21 @@ Result<std::vector<std::string>> GlobalAddresses() {
 }
 
 Status AddLoopbackAddress6(const std::string& address) {
-  UniqueFd fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
-  if (!fd.valid()) return ErrnoError("netlink socket", errno);
-  struct {
-    nlmsghdr header;
-    ifaddrmsg message;
-    rtattr attr;
-    in6_addr addr;
-  } request{};
-  request.header = {sizeof request, RTM_NEWADDR, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE, 1, 0};
-  request.message = {AF_INET6, 128, IFA_F_NODAD, 0, if_nametoindex("lo")};
-  request.attr = {RTA_LENGTH(sizeof(in6_addr)), IFA_LOCAL};
-  if (inet_pton(AF_INET6, address.c_str(), &request.addr) != 1)
+  in6_addr addr{};
+  if (inet_pton(AF_INET6, address.c_str(), &addr) != 1)
     return MakeError(Code::kInvalid, address + " is not an IPv6 address");
-  timeval timeout{5, 0};
-  ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
-  if (::send(fd.get(), &request, sizeof request, 0) < 0) return ErrnoError("netlink send", errno);
-  char reply[1024];
-  ssize_t n = ::recv(fd.get(), reply, sizeof reply, 0);
-  if (n < static_cast<ssize_t>(sizeof(nlmsghdr) + sizeof(int))) return ErrnoError("netlink receive", errno);
-  nlmsgerr err{};
-  memcpy(&err, reply + sizeof(nlmsghdr), sizeof err.error);
-  if (err.error != 0 && err.error != -EEXIST) return ErrnoError("adding " + address + " to lo", -err.error);
+  ifaddrmsg message{AF_INET6, 128, IFA_F_NODAD, 0, if_nametoindex("lo")};
+  FL_ASSIGN(int error, RtRequest(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, message)
+                           .Attribute(IFA_LOCAL, &addr, sizeof addr)
+                           .Send());
+  if (error != 0 && error != EEXIST) return ErrnoError("adding " + address + " to lo", error);
   return {};
+}
+
+bool HasIpv6() {
+  UniqueFd fd(::open("/proc/sys/net/ipv6/conf/lo/disable_ipv6", O_RDONLY | O_CLOEXEC));
+  char value = '1';
+  return fd.valid() && ::read(fd.get(), &value, 1) == 1 && value == '0';
 }
 
 }  // namespace fairlead::kernel

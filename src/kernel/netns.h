@@ -20,9 +20,15 @@ Status RunInNetns(int netns_fd, const std::function<Status()>& work);
 // A new, empty network namespace; it lives as long as the descriptor (or a bind mount of it).
 Result<UniqueFd> CreateNetns();
 
+// Whether the text is an IPv4 or IPv6 address; an address with a prefix length.
+bool IsAddress(const std::string& text);
+bool IsCidr(const std::string& text);
+
 // Addresses of the calling thread's namespace that are neither loopback nor link local, as text.
 Result<std::vector<std::string>> GlobalAddresses();
 // Adds a /128 to lo in the calling thread's namespace; present already is fine.
 Status AddLoopbackAddress6(const std::string& address);
+// Whether the calling thread's namespace has IPv6 at all.
+bool HasIpv6();
 
 }  // namespace fairlead::kernel

@@ -1,104 +1,121 @@
 #include "redirect/program.h"
 
 #include "kernel/netns.h"
-#include "kernel/nft.h"
+#include "kernel/routes.h"
 
 namespace fairlead::redirect {
 namespace {
 
-// The listing without what differs between two equal tables: handles, versions, counters.
-Json Canonical(Json listing) {
-  Json out = Json::array();
-  for (Json& entry : listing["nftables"]) {
-    if (entry.contains("metainfo")) continue;
-    for (auto& [kind, body] : entry.items()) {
-      body.erase("handle");
-      if (body.contains("expr"))
-        for (Json& e : body["expr"])
-          if (e.contains("counter")) e = Json{{"counter", nullptr}};
-    }
-    out.push_back(entry);
-  }
-  return out;
+constexpr BackendKind kKinds[] = {BackendKind::kNft, BackendKind::kIptablesNft, BackendKind::kIptablesLegacy};
+
+std::string PrefixOf(const PodConfig& config) {
+  return std::holds_alternative<SidecarConfig>(config) ? "istio-proxy" : "istio-ambient";
 }
 
-// The sidecar tables in the calling thread's namespace.
-Result<std::map<std::string, Json>> ListTables() {
-  std::map<std::string, Json> out;
-  for (const std::string& name : SidecarTables()) {
-    auto text = kernel::NftListJson("list table inet " + name);
-    if (!text.ok() && text.error().code == Code::kNotFound) continue;
-    if (!text.ok()) return text.error();
-    FL_ASSIGN(Json j, value::ParseJson(*text, "nft's listing of table " + name));
-    out[name] = Canonical(std::move(j));
-  }
-  return out;
-}
-
-// istio-cni's rule: the first global address decides, dual stack looks at all of them.
-Result<bool> WantsIpv6(const SidecarConfig& config) {
+// The rules for the pod whose namespace the calling thread is in. For sidecars, istio-cni's rule: the first global
+// address decides about IPv6, dual stack looks at all of them.
+Result<RuleSet> RulesHere(const PodConfig& config) {
+  if (auto* ambient = std::get_if<AmbientConfig>(&config)) return AmbientRules(*ambient, kernel::HasIpv6());
+  const auto& sidecar = std::get<SidecarConfig>(config);
   FL_ASSIGN(auto addresses, kernel::GlobalAddresses());
-  bool any6 =
-      std::any_of(addresses.begin(), addresses.end(), [](const std::string& a) { return a.find(':') != a.npos; });
-  bool first6 = !addresses.empty() && addresses[0].find(':') != std::string::npos;
-  return config.dual_stack ? any6 : first6;
+  auto is6 = [](const std::string& a) { return a.find(':') != a.npos; };
+  bool any6 = std::any_of(addresses.begin(), addresses.end(), is6);
+  bool first6 = !addresses.empty() && is6(addresses[0]);
+  return SidecarRules(sidecar, sidecar.dual_stack ? any6 : first6);
+}
+
+std::vector<kernel::LocalRoute> RoutesOf(const RuleSet& rules) {
+  std::vector<kernel::LocalRoute> out;
+  for (const MarkRoute& r : rules.routes)
+    for (bool v6 : {false, true})
+      if (!v6 || rules.ipv6) out.push_back({v6, r.mark, r.mask, r.table, r.priority});
+  return out;
+}
+
+Status Differs(const Listing& have, const Listing& expected) {
+  if (have == expected) return {};
+  if (have.empty()) return MakeError(Code::kNotFound, "the pod has no redirection rules");
+  for (const Listing* side : {&expected, &have})
+    for (const auto& [table, text] : *side)
+      if (!have.contains(table) || !expected.contains(table) || have.at(table) != expected.at(table))
+        return MakeError(Code::kConflict, "table " + table + " differs from what it should be");
+  return {};
 }
 
 }  // namespace
 
-Result<std::shared_ptr<const Programmer::Wanted>> Programmer::Want(const SidecarConfig& config, bool ipv6) {
-  FL_ASSIGN(std::string script, SidecarNftScript(config, ipv6));
-  {
-    std::lock_guard lock(mutex_);
-    if (auto it = cache_.find(script); it != cache_.end()) return it->second;
-  }
-  auto wanted = std::make_shared<Wanted>();
-  wanted->script = script;
-  FL_ASSIGN(UniqueFd scratch, kernel::CreateNetns());
-  FL_TRY(kernel::RunInNetns(scratch.get(), [&]() -> Status {
-    FL_TRY(kernel::NftRun(script));
-    FL_ASSIGN(wanted->tables, ListTables());
-    return {};
-  }));
-  std::lock_guard lock(mutex_);
-  if (cache_.size() > 256) cache_.clear();
-  cache_[script] = wanted;
-  return std::shared_ptr<const Wanted>(wanted);
+Programmer::Programmer() {
+  for (BackendKind kind : kKinds) backends_[static_cast<size_t>(kind)] = NewBackend(kind);
 }
 
-Result<Programmed> Programmer::Apply(int netns_fd, const SidecarConfig& config) {
+Result<bool> Programmer::Present(BackendKind kind, const std::string& prefix) {
+  auto there = Of(kind).Present(prefix);
+  if (!there.ok() && there.error().code == Code::kNotFound) return false;  // that program is not installed here
+  return there;
+}
+
+Result<Programmed> Programmer::Apply(int netns_fd, const PodConfig& config, BackendKind kind) {
+  Backend& backend = Of(kind);
   Programmed result = Programmed::kUnchanged;
-  bool ipv6 = false;
   FL_TRY(kernel::RunInNetns(netns_fd, [&]() -> Status {
-    FL_ASSIGN(ipv6, WantsIpv6(config));
-    return {};
-  }));
-  FL_ASSIGN(auto wanted, Want(config, ipv6));
-  FL_TRY(kernel::RunInNetns(netns_fd, [&]() -> Status {
-    if (ipv6) FL_TRY(kernel::AddLoopbackAddress6("::6"));
-    FL_ASSIGN(auto have, ListTables());
-    if (have == wanted->tables) return {};
-    FL_TRY(kernel::NftRun(wanted->script));
+    FL_ASSIGN(RuleSet rules, RulesHere(config));
+    FL_ASSIGN(Listing expected, backend.Expect(rules));
+    // The way back of marked packets comes before the rules that mark them.
+    for (const kernel::LocalRoute& r : RoutesOf(rules)) {
+      FL_ASSIGN(bool added, kernel::AddLocalRoute(r));
+      if (added) result = Programmed::kWritten;
+    }
+    if (!rules.loopback6.empty()) FL_TRY(kernel::AddLoopbackAddress6(rules.loopback6));
+    FL_ASSIGN(Listing have, backend.List(rules));
+    if (have == expected) return {};
+    FL_TRY(backend.Write(rules, have));
     result = Programmed::kWritten;
     return {};
   }));
   return result;
 }
 
-Status Programmer::Verify(int netns_fd, const SidecarConfig& config) {
-  bool ipv6 = false;
-  std::map<std::string, Json> have;
+Status Programmer::Verify(int netns_fd, const PodConfig& config, BackendKind kind) {
+  Backend& backend = Of(kind);
+  return kernel::RunInNetns(netns_fd, [&]() -> Status {
+    FL_ASSIGN(RuleSet rules, RulesHere(config));
+    FL_ASSIGN(Listing expected, backend.Expect(rules));
+    FL_ASSIGN(Listing have, backend.List(rules));
+    FL_TRY(Differs(have, expected));
+    for (const kernel::LocalRoute& r : RoutesOf(rules)) {
+      FL_ASSIGN(bool there, kernel::HasLocalRoute(r));
+      if (!there)
+        return MakeError(Code::kConflict, "the route of marked packets (table " + std::to_string(r.table) + ") is missing");
+    }
+    return {};
+  });
+}
+
+Status Programmer::Remove(int netns_fd, const PodConfig& config) {
+  return kernel::RunInNetns(netns_fd, [&]() -> Status {
+    FL_ASSIGN(RuleSet rules, RulesHere(config));
+    for (BackendKind kind : kKinds) {
+      FL_ASSIGN(bool there, Present(kind, rules.nft_prefix));
+      if (there) FL_TRY(Of(kind).Remove(rules.nft_prefix));
+    }
+    for (const kernel::LocalRoute& r : RoutesOf(rules)) FL_TRY(kernel::DeleteLocalRoute(r));
+    return {};
+  });
+}
+
+Result<std::optional<BackendKind>> Programmer::Recognise(int netns_fd, const PodConfig& config) {
+  std::optional<BackendKind> found;
   FL_TRY(kernel::RunInNetns(netns_fd, [&]() -> Status {
-    FL_ASSIGN(ipv6, WantsIpv6(config));
-    FL_ASSIGN(have, ListTables());
+    for (BackendKind kind : kKinds) {
+      FL_ASSIGN(bool there, Present(kind, PrefixOf(config)));
+      if (there) {
+        found = kind;
+        return {};
+      }
+    }
     return {};
   }));
-  FL_ASSIGN(auto wanted, Want(config, ipv6));
-  if (have.empty() && !wanted->tables.empty()) return MakeError(Code::kNotFound, "the pod has no redirection rules");
-  for (const std::string& name : SidecarTables())
-    if (have[name] != (wanted->tables.contains(name) ? wanted->tables.at(name) : Json()))
-      return MakeError(Code::kConflict, "table inet " + name + " differs from what it should be");
-  return {};
+  return found;
 }
 
 }  // namespace fairlead::redirect

@@ -1,31 +1,35 @@
-// Brings a pod's network namespace to what its rules should be, and tells whether it is there. The kernel itself says
-// what a script amounts to: it is applied once in an empty namespace and listed, and that listing is compared with the
-// pod's. Threading: every member may be called from any thread.
+// Brings a pod's network namespace to what its redirection should be, and tells whether it is there.
+// Threading: every member may be called from any thread.
 #pragma once
-#include <mutex>
+#include <array>
+#include <variant>
 
+#include "redirect/ambient.h"
+#include "redirect/backend.h"
 #include "redirect/sidecar.h"
 
 namespace fairlead::redirect {
+
+using PodConfig = std::variant<SidecarConfig, AmbientConfig>;
 
 enum class Programmed { kUnchanged, kWritten };
 
 class Programmer {
  public:
-  // Makes the rules so; one transaction, and none at all when the kernel has them already.
-  Result<Programmed> Apply(int netns_fd, const SidecarConfig& config);
-  // ok when the kernel has the rules; otherwise kNotFound (none at all) or kConflict (others), saying which table
-  // differs.
-  Status Verify(int netns_fd, const SidecarConfig& config);
+  Programmer();
+  // Makes the rules so; writes nothing when the kernel has them already.
+  Result<Programmed> Apply(int netns_fd, const PodConfig& config, BackendKind backend);
+  // ok when the kernel has the rules; otherwise kNotFound (none at all) or kConflict (others), saying what differs.
+  Status Verify(int netns_fd, const PodConfig& config, BackendKind backend);
+  // Takes the redirection away again, whatever backend made it.
+  Status Remove(int netns_fd, const PodConfig& config);
+  // Which backend's rules for such a config the namespace has, whoever wrote them; nullopt: none.
+  Result<std::optional<BackendKind>> Recognise(int netns_fd, const PodConfig& config);
 
  private:
-  struct Wanted {
-    std::string script;
-    std::map<std::string, Json> tables;  // by name, as the kernel lists them; absent ones are missing
-  };
-  Result<std::shared_ptr<const Wanted>> Want(const SidecarConfig& config, bool ipv6);
-  std::mutex mutex_;  // guards cache_
-  std::map<std::string, std::shared_ptr<const Wanted>> cache_;
+  Result<bool> Present(BackendKind kind, const std::string& prefix);
+  Backend& Of(BackendKind kind) { return *backends_[static_cast<size_t>(kind)]; }
+  std::array<std::unique_ptr<Backend>, 3> backends_;
 };
 
 }  // namespace fairlead::redirect

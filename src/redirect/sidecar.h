@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "redirect/rules.h"
 #include "value/json.h"
 
 namespace fairlead::redirect {
@@ -22,6 +23,7 @@ struct SidecarConfig {
   bool dns_capture = false;
   bool dual_stack = false;
   bool drop_invalid = false;
+  bool operator==(const SidecarConfig&) const = default;
 };
 
 // Why a pod is left alone, or how it is redirected.
@@ -33,10 +35,7 @@ struct SidecarDecision {
 // kInvalid names the pod, the annotation, its value and what is allowed.
 Result<SidecarDecision> DecideSidecar(const Json& pod);
 
-// The nftables transaction that makes a pod's namespace redirect, replacing what an earlier run made. Family inet
-// tables istio-proxy-nat, -mangle and -raw. kUnsupported for TPROXY, which this backend does not write yet.
-Result<std::string> SidecarNftScript(const SidecarConfig& config, bool ipv6);
-// The tables that the script may make.
-std::vector<std::string> SidecarTables();
+// istio's rules for it. The v4 rules are always there; those for v6 where the pod has an IPv6 address.
+RuleSet SidecarRules(const SidecarConfig& config, bool ipv6);
 
 }  // namespace fairlead::redirect

@@ -1,5 +1,4 @@
-#include <arpa/inet.h>
-
+#include "kernel/netns.h"
 #include "redirect/sidecar.h"
 #include "util/log.h"
 #include "util/strings.h"
@@ -52,7 +51,7 @@ class Annotations {
     if (star && text == "*") return std::vector<std::string>{"*"};
     std::vector<std::string> out = SplitNonEmpty(text, ',');
     for (const std::string& range : out)
-      if (!IsCidr(range))
+      if (!kernel::IsCidr(range))
         return Bad(key,
                    star ? "\"*\" or a comma-separated list of CIDR ranges" : "a comma-separated list of CIDR ranges");
     return out;
@@ -60,9 +59,7 @@ class Annotations {
   Result<std::vector<std::string>> Interfaces(const std::string& key) const {
     std::vector<std::string> out = SplitNonEmpty(Text(key), ',');
     for (const std::string& name : out)
-      if (name.size() > 15 ||
-          name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-@") != name.npos)
-        return Bad(key, "a comma-separated list of interface names");
+      if (!IsInterfaceName(name)) return Bad(key, "a comma-separated list of interface names");
     return out;
   }
   std::string Text(const std::string& key) const { return Str(pod_, "metadata", "annotations", key.c_str()); }
@@ -73,16 +70,6 @@ class Annotations {
   }
 
  private:
-  static bool IsCidr(const std::string& text) {
-    size_t slash = text.find('/');
-    std::string address = text.substr(0, slash);
-    char buf[16];
-    bool v4 = inet_pton(AF_INET, address.c_str(), buf) == 1, v6 = inet_pton(AF_INET6, address.c_str(), buf) == 1;
-    if (!v4 && !v6) return false;
-    if (slash == text.npos) return false;
-    auto bits = ParseInt(text.substr(slash + 1));
-    return bits.ok() && *bits >= 0 && *bits <= (v4 ? 32 : 128);
-  }
   const Json& pod_;
 };
 
@@ -105,6 +92,11 @@ std::string SkipReason(const Json& pod, const Json& proxy) {
 }
 
 }  // namespace
+
+bool IsInterfaceName(const std::string& name) {
+  return !name.empty() && name.size() <= 15 &&
+         name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-@") == name.npos;
+}
 
 Result<SidecarDecision> DecideSidecar(const Json& pod) {
   const Json& proxy = FindContainer(pod, "istio-proxy");

@@ -29,6 +29,11 @@ void WakeFd::Wake() {
   (void)!::write(fd_.get(), &one, sizeof one);
 }
 
+void WakeFd::Clear() {
+  uint64_t count;
+  (void)!::read(fd_.get(), &count, sizeof count);
+}
+
 Status WaitFd(int fd, short events, std::chrono::milliseconds timeout, int wake_fd) {
   auto deadline = std::chrono::steady_clock::now() + timeout;
   while (true) {

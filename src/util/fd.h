@@ -39,6 +39,7 @@ class WakeFd {
   explicit WakeFd(std::stop_token stop);
   int fd() const { return fd_.get(); }
   void Wake();
+  void Clear();  // not readable any more, until the next Wake
 
  private:
   struct Waker {
