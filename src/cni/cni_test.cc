@@ -144,8 +144,7 @@ TEST_F(Plugin, LimitsWhatItReads) {
 }
 
 TEST_F(Plugin, PassesPodsThatNeedNoAgent) {
-  for (auto env : {Env("ADD", "kube-system"), Env("ADD", "istio-cni", "istio-cni-node-x1y2z"), Env("DEL"),
-                   Env("STATUS"), Env("GC")}) {
+  for (auto env : {Env("ADD", "kube-system"), Env("ADD", "istio-cni", "istio-cni-node-x1y2z"), Env("DEL")}) {
     auto out = Run(env, Config().dump());
     EXPECT_EQ(out.exit_status, 0) << out.text;
     if (env["CNI_COMMAND"] == "ADD") {
@@ -184,8 +183,62 @@ TEST_F(Plugin, ReportsTheAgentsRefusal) {
   EXPECT_NE(out.text.find("annotation x is wrong"), std::string::npos);
 }
 
+TEST_F(Plugin, KnowsWhichVersionOfTheSpecificationHasWhichCommand) {
+  for (const char* version : {"0.3.1", "0.4.0", "1.0.0", "1.1.0"}) {
+    json config = Config();
+    config["cniVersion"] = config["prevResult"]["cniVersion"] = version;
+    auto added = Run(Env("ADD", "kube-system"), config.dump());
+    EXPECT_EQ(json::parse(added.text), config["prevResult"]) << "the result of the plugin before, in its own version";
+    auto check = Run(Env("CHECK", "kube-system"), config.dump());
+    EXPECT_EQ(check.exit_status == 0, std::string(version) != "0.3.1") << version;
+    for (const char* command : {"STATUS", "GC"}) {
+      auto out = Run(Env(command), config.dump());
+      EXPECT_EQ(out.exit_status == 0, std::string(version) == "1.1.0") << version << " " << command << out.text;
+      if (out.exit_status != 0) {
+        EXPECT_EQ(CodeOf(out), kIncompatibleVersion);
+      } else {
+        EXPECT_EQ(out.text, "") << "no output on success";
+      }
+    }
+  }
+}
+
+TEST_F(Plugin, PassesTheValidAttachmentsToTheAgent) {
+  json config = Config();
+  config["cniVersion"] = "1.1.0";
+  config["cni.dev/valid-attachments"] = {{{"containerID", "c1"}, {"ifname", "eth0"}}, {{"containerID", "c2"}, {"ifname", "eth0"}}, 7};
+  ServeAgent({Http(200, {{"code", 0}})});
+  std::this_thread::sleep_for(Millis(30));
+  std::map<std::string, std::string> env{{"CNI_COMMAND", "GC"}, {"CNI_PATH", "/opt/cni/bin"}};
+  EXPECT_EQ(Run(env, config.dump()).exit_status, 0);
+  agent.join();
+  auto sent = AgentRequestFromJson(json::parse(request.substr(request.find("\r\n\r\n") + 4)));
+  ASSERT_TRUE(sent);
+  EXPECT_EQ(sent->command, "GC");
+  EXPECT_EQ(sent->network, "net");
+  EXPECT_EQ(sent->attachments, (std::vector<std::string>{"c1", "c2"}));
+}
+
+TEST_F(Plugin, SpeaksToIstiosAgentAsItsOwnPluginDoes) {
+  const std::string not_found = "HTTP/1.1 404 Not Found\r\ncontent-length: 19\r\n\r\n404 page not found\n";
+  ServeAgent({not_found, "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"});
+  std::this_thread::sleep_for(Millis(30));
+  EXPECT_EQ(Run(Env("ADD"), Config().dump()).exit_status, 0);
+  agent.join();
+  EXPECT_TRUE(request.starts_with("POST /cmdadd ")) << request;
+  EXPECT_EQ(json::parse(request.substr(request.find("\r\n\r\n") + 4)),
+            json::parse(R"({"Netns":"/proc/self/ns/net","PodName":"p","PodNamespace":"default",
+                            "IPs":[{"Interface":null,"Address":{"IP":"10.0.0.2","Mask":"////AA=="},"Gateway":""}]})"));
+  ServeAgent({not_found, "HTTP/1.1 500 X\r\ncontent-length: 2\r\n\r\nno"});
+  std::this_thread::sleep_for(Millis(30));
+  auto out = Run(Env("ADD"), Config().dump());
+  EXPECT_EQ(CodeOf(out), kTryAgainLater) << "by then that agent has put its own plugin here";
+}
+
 TEST_F(Plugin, SurvivesDamagedInput) {
-  ForEachMutation({Config().dump()}, 3000, [&](const std::string& text) {
+  json config = Config();
+  config["cniVersion"] = "1.1.0";
+  ForEachMutation({config.dump()}, 3000, [&](const std::string& text) {
     auto out = Run(Env("STATUS"), text);  // reads the configuration as ADD does, and does not wait for an agent
     if (out.exit_status != 0) {
       EXPECT_FALSE(json::parse(out.text, nullptr, false).is_discarded()) << out.text;

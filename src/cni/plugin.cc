@@ -19,12 +19,14 @@ constexpr size_t kMaxAnswer = 1 << 20;
 constexpr int64_t kDefaultWaitMs = 90000;
 
 struct Config {
+  std::string name;
   std::string cni_version = "0.1.0";
   std::string run_dir = "/var/run/istio-cni";
   std::vector<std::string> exclude_namespaces;
   std::string pod_namespace;
   int64_t wait_ms = kDefaultWaitMs;
   json prev_result;
+  std::vector<std::string> valid_attachments;  // GC: containers
 };
 
 json Parse(const std::string& text) {
@@ -48,7 +50,8 @@ std::optional<CniError> ReadConfigJson(const std::string& text, Config& c) {
   if (!known)
     return CniError{kIncompatibleVersion, "incompatible CNI versions",
                     "config is \"" + c.cni_version + "\", plugin supports 0.1.0 to 1.1.0"};
-  if (Text(j, "name").empty()) return CniError{kInvalidConfig, "the network configuration has no name", "set \"name\""};
+  c.name = Text(j, "name");
+  if (c.name.empty()) return CniError{kInvalidConfig, "the network configuration has no name", "set \"name\""};
   if (std::string d = Text(j, "cni_agent_run_dir"); !d.empty()) c.run_dir = d;
   c.pod_namespace = Text(j, "pod_namespace");
   if (auto it = j.find("exclude_namespaces"); it != j.end() && it->is_array())
@@ -57,7 +60,15 @@ std::optional<CniError> ReadConfigJson(const std::string& text, Config& c) {
   if (auto it = j.find("agent_wait_ms"); it != j.end() && it->is_number_integer())
     c.wait_ms = std::clamp<int64_t>(it->get<int64_t>(), 0, 110000);
   if (auto it = j.find("prevResult"); it != j.end()) c.prev_result = *it;
+  if (auto it = j.find("cni.dev/valid-attachments"); it != j.end() && it->is_array())
+    for (const json& a : *it)
+      if (a.is_object()) c.valid_attachments.push_back(Text(a, "containerID"));
   return std::nullopt;
+}
+
+bool Before(const std::string& version, const std::string& other) {
+  auto place = [](const std::string& v) { return std::find(std::begin(kVersions), std::end(kVersions), v); };
+  return place(version) < place(other);
 }
 
 std::map<std::string, std::string> ParseArgs(const std::string& args) {
@@ -94,10 +105,47 @@ std::optional<CniError> ReadEnvironment(const std::map<std::string, std::string>
 }
 
 struct Exchange {
-  enum { kDone, kNoAgent, kLost } state = kNoAgent;
+  // kForeign: an agent that does not know our requests.
+  enum { kDone, kNoAgent, kLost, kForeign } state = kNoAgent;
   CniError error;   // kDone; code 0 = success
   std::string why;  // otherwise
 };
+
+// One HTTP request on the agent's socket. The status and the body; nullopt: `why` says what went wrong.
+struct HttpAnswer {
+  int status = 0;
+  std::string body;
+};
+std::optional<HttpAnswer> Post(int fd, const std::string& path, const std::string& body, int netns_fd,
+                               SteadyTime deadline, std::string& why) {
+  auto left = std::chrono::duration_cast<Millis>(deadline - SteadyNow()).count();
+  std::string request = "POST " + path +
+                        " HTTP/1.1\r\nHost: agent\r\nContent-Type: application/json\r\nConnection: close\r\nX-Wait-Ms: " +
+                        std::to_string(std::max<int64_t>(left, 0)) +
+                        "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+  if (auto sent = SendWithFds(fd, request, netns_fd >= 0 ? std::vector<int>{netns_fd} : std::vector<int>{}); !sent.ok()) {
+    why = sent.error().message;
+    return std::nullopt;
+  }
+  std::string answer;
+  while (true) {
+    auto wait = std::chrono::duration_cast<Millis>(deadline + Millis(2000) - SteadyNow());
+    if (auto ready = WaitFd(fd, POLLIN, std::max(wait, Millis(0))); !ready.ok()) {
+      why = "the agent gave no answer in time";
+      return std::nullopt;
+    }
+    auto got = ReceiveWithFds(fd, 65536);
+    if (!got.ok() || got->bytes.empty()) break;
+    answer += got->bytes;
+    if (answer.size() > kMaxAnswer) break;
+  }
+  size_t head = answer.find("\r\n\r\n");
+  if (!answer.starts_with("HTTP/1.1 ") || head == answer.npos) {
+    why = "the agent closed the connection before it answered";
+    return std::nullopt;
+  }
+  return HttpAnswer{atoi(answer.c_str() + 9), answer.substr(head + 4)};
+}
 
 // One request and its answer. The agent answers within the deadline, or the connection is given up.
 Exchange Ask(const std::string& socket, const AgentRequest& r, int netns_fd, SteadyTime deadline) {
@@ -109,46 +157,59 @@ Exchange Ask(const std::string& socket, const AgentRequest& r, int netns_fd, Ste
   }
   x.state = Exchange::kLost;
   std::string body = ToJson(r).dump(-1, ' ', false, json::error_handler_t::replace);
-  auto left = std::chrono::duration_cast<Millis>(deadline - SteadyNow()).count();
-  std::string request =
-      "POST " + std::string(kAgentPath) +
-      " HTTP/1.1\r\nHost: agent\r\nContent-Type: application/json\r\nConnection: close\r\nX-Wait-Ms: " +
-      std::to_string(std::max<int64_t>(left, 0)) + "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
-      body;
-  if (auto sent = SendWithFds(fd->get(), request, netns_fd >= 0 ? std::vector<int>{netns_fd} : std::vector<int>{});
-      !sent.ok()) {
-    x.why = sent.error().message;
+  auto answer = Post(fd->get(), kAgentPath, body, netns_fd, deadline, x.why);
+  if (!answer) return x;
+  json j = Parse(answer->body);
+  if (answer->status == 404 && !j.is_object()) {
+    x.state = Exchange::kForeign;
+    x.why = "the node agent is not Fairlead's";
     return x;
   }
-  std::string answer;
-  while (true) {
-    auto wait = std::chrono::duration_cast<Millis>(deadline + Millis(2000) - SteadyNow());
-    if (auto ready = WaitFd(fd->get(), POLLIN, std::max(wait, Millis(0))); !ready.ok()) {
-      x.why = "the agent gave no answer in time";
-      return x;
-    }
-    auto got = ReceiveWithFds(fd->get(), 65536);
-    if (!got.ok() || got->bytes.empty()) break;
-    answer += got->bytes;
-    if (answer.size() > kMaxAnswer) break;
-  }
-  size_t head = answer.find("\r\n\r\n");
-  if (!answer.starts_with("HTTP/1.1 ") || head == answer.npos) {
-    x.why = "the agent closed the connection before it answered";
-    return x;
-  }
-  int status = atoi(answer.c_str() + 9);
-  json j = Parse(answer.substr(head + 4));
   if (j.is_discarded() || !j.is_object()) {
     x.why = "the agent's answer is incomplete";
     return x;
   }
   x.state = Exchange::kDone;
-  if (status == 200) return x;
+  if (answer->status == 200) return x;
   auto code = j.find("code");
   x.error = {code != j.end() && code->is_number_integer() ? code->get<int>() : kRefused, Text(j, "msg"),
              Text(j, "details")};
   return x;
+}
+
+// istio's agent is told of ambient pods with POST /cmdadd (istio cni/pkg/nodeagent/cni-watcher.go). Sidecar pods are not
+// its business: its own plugin, which it is about to put into our place, writes their rules.
+json IstioAddresses(const json& prev_result) {
+  json out = json::array();
+  auto ips = prev_result.is_object() ? prev_result.find("ips") : prev_result.end();
+  if (!prev_result.is_object() || ips == prev_result.end() || !ips->is_array()) return out;
+  for (const json& ip : *ips) {
+    std::string address = ip.is_object() ? Text(ip, "address") : "";
+    size_t slash = address.find('/');
+    auto bits = slash == address.npos ? Result<int64_t>(MakeError(Code::kInvalid, "")) : ParseInt(address.substr(slash + 1));
+    if (!bits.ok() || *bits < 0 || *bits > 128) continue;
+    std::string mask(address.find(':') == address.npos ? 4 : 16, '\0');
+    for (int64_t i = 0; i < *bits && i < static_cast<int64_t>(mask.size()) * 8; ++i)
+      mask[static_cast<size_t>(i / 8)] = static_cast<char>(mask[static_cast<size_t>(i / 8)] | (0x80 >> (i % 8)));
+    auto interface = ip.find("interface");
+    out.push_back({{"Interface", interface != ip.end() && interface->is_number_integer() ? *interface : json()},
+                   {"Address", {{"IP", address.substr(0, slash)}, {"Mask", Base64Encode(mask)}}},
+                   {"Gateway", Text(ip, "gateway")}});
+  }
+  return out;
+}
+
+CniError AskIstiosAgent(const Config& c, const AgentRequest& r) {
+  std::string why;
+  auto fd = ConnectUnix(c.run_dir + "/" + kAgentSocket, SocketKind::kStream);
+  json body = {{"Netns", r.netns}, {"PodName", r.pod_name}, {"PodNamespace", r.pod_namespace}, {"IPs", IstioAddresses(c.prev_result)}};
+  auto answer = fd.ok() ? Post(fd->get(), "/cmdadd", body.dump(-1, ' ', false, json::error_handler_t::replace), -1,
+                               SteadyNow() + Millis(10000), why)
+                        : std::nullopt;
+  if (answer && answer->status == 200) return {};
+  if (answer) why = answer->body.substr(0, 300);
+  return {kTryAgainLater, "istio's node agent has not taken the pod",
+          (fd.ok() ? why : fd.error().message) + "; its own plugin deals with pods that have a sidecar"};
 }
 
 // Asks until an agent answers or the budget is spent. A new agent may take over at any moment, so a lost connection and
@@ -162,6 +223,7 @@ CniError AskUntilAnswered(const Config& c, const AgentRequest& r, int netns_fd, 
   while (true) {
     Exchange x = Ask(socket, r, netns_fd, deadline);
     if (x.state == Exchange::kDone && x.error.code != kTryAgainLater) return x.error;
+    if (x.state == Exchange::kForeign) return r.command == "ADD" ? AskIstiosAgent(c, r) : CniError{};
     std::string why = x.state == Exchange::kDone ? x.error.message : x.why;
     if (!std::exchange(told, true)) log("waiting for the node agent: " + why);
     if (SteadyNow() + pause >= deadline)
@@ -194,6 +256,9 @@ PluginOutput Execute(const std::string& command, const PluginInput& input,
     return ErrorOutput(bad->code == kIncompatibleVersion ? "1.0.0" : c.cni_version, *bad);
   AgentRequest r;
   if (auto bad = ReadEnvironment(input.env, command, r)) return ErrorOutput(c.cni_version, *bad);
+  r.network = c.name;
+  if (command == "CHECK" && Before(c.cni_version, "0.4.0"))
+    return ErrorOutput(c.cni_version, {kIncompatibleVersion, "config version does not allow CHECK", c.cni_version});
   std::string success = command == "ADD" ? PrevResult(c) : "";
   if (NeedsNoAgent(c, r)) return {0, success};
 
@@ -213,6 +278,27 @@ PluginOutput Execute(const std::string& command, const PluginInput& input,
       AskUntilAnswered(c, r, netns.get(), command == "CHECK" ? std::min<int64_t>(c.wait_ms, 30000) : c.wait_ms, log);
   if (error.code != 0) return ErrorOutput(c.cni_version, error);
   return {0, success};
+}
+
+// STATUS and GC, of which only version 1.1.0 knows.
+PluginOutput ForNetwork(const std::string& command, const PluginInput& input,
+                        const std::function<void(const std::string&)>& log) {
+  Config c;
+  if (auto bad = ReadConfigJson(input.config, c)) return ErrorOutput("1.1.0", *bad);
+  if (Before(c.cni_version, "1.1.0"))
+    return ErrorOutput(c.cni_version, {kIncompatibleVersion, "config version does not allow " + command, c.cni_version});
+  // An agent that is being replaced must not make the node NotReady, which is what runtimes make of a bad STATUS. So it
+  // answers for the plugin alone: it is here, and it waits.
+  if (command == "STATUS") return {0, ""};
+  AgentRequest r;
+  r.command = "GC";
+  r.network = c.name;
+  r.attachments = c.valid_attachments;
+  Exchange x = Ask(c.run_dir + "/" + kAgentSocket, r, -1, SteadyNow() + Millis(5000));
+  if (x.state == Exchange::kDone && x.error.code != 0) return ErrorOutput(c.cni_version, x.error);
+  // Without an agent nothing is lost: its journal follows the pods when it is back.
+  if (x.state != Exchange::kDone) log("no agent to collect garbage: " + x.why);
+  return {0, ""};
 }
 
 PluginOutput VersionOutput(const std::string& config) {
@@ -260,13 +346,7 @@ PluginOutput RunPlugin(const PluginInput& input, const std::function<void(const 
   std::string command = it == input.env.end() ? "" : it->second;
   if (command == "VERSION") return VersionOutput(input.config);
   if (command == "ADD" || command == "DEL" || command == "CHECK") return Execute(command, input, log);
-  // An agent that is being replaced must not make the node NotReady, so STATUS answers for the plugin alone: it is here
-  // and it waits. GC has nothing to collect: the agent's journal follows the pods.
-  if (command == "STATUS" || command == "GC") {
-    Config c;
-    if (auto bad = ReadConfigJson(input.config, c)) return ErrorOutput("1.1.0", *bad);
-    return {0, ""};
-  }
+  if (command == "STATUS" || command == "GC") return ForNetwork(command, input, log);
   return ErrorOutput("1.0.0", {kBadEnvironment,
                                command.empty() ? "required env variables [CNI_COMMAND] missing"
                                                : "unknown CNI_COMMAND: " + command.substr(0, 80),

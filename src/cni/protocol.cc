@@ -17,6 +17,8 @@ constexpr Member kMembers[] = {{"command", &AgentRequest::command},  {"container
 nlohmann::json ToJson(const AgentRequest& r) {
   nlohmann::json j = {{"version", kProtocolVersion}};
   for (const Member& m : kMembers) j[m.key] = r.*m.field;
+  j["network"] = r.network;
+  if (!r.attachments.empty()) j["attachments"] = r.attachments;
   return j;
 }
 
@@ -28,6 +30,11 @@ std::optional<AgentRequest> AgentRequestFromJson(const nlohmann::json& j) {
     if (it == j.end() || !it->is_string()) return std::nullopt;
     r.*m.field = it->get<std::string>();
   }
+  // These came later; a plugin of an earlier version does not send them.
+  if (auto it = j.find("network"); it != j.end() && it->is_string()) r.network = it->get<std::string>();
+  if (auto it = j.find("attachments"); it != j.end() && it->is_array())
+    for (const auto& a : *it)
+      if (a.is_string()) r.attachments.push_back(a.get<std::string>());
   return r;
 }
 

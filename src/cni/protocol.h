@@ -2,7 +2,9 @@
 // namespace attached as a descriptor. Version 1; an agent answers versions that differ by one.
 #pragma once
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
+#include <vector>
 
 namespace fairlead::cni {
 
@@ -11,9 +13,11 @@ inline constexpr const char* kAgentSocket = "pluginevent.sock";  // in the agent
 inline constexpr const char* kAgentPath = "/fairlead/v1/cni";
 
 struct AgentRequest {
-  std::string command;  // ADD, DEL, CHECK
+  std::string command;  // ADD, DEL, CHECK, GC
   std::string container_id, ifname, netns;
   std::string pod_name, pod_namespace, pod_uid;
+  std::string network;                   // the configuration's name
+  std::vector<std::string> attachments;  // GC: the containers that are valid
 };
 
 // An error in the CNI specification's form. code 0: none.
