@@ -6,10 +6,11 @@
 #include <filesystem>
 
 #include "agent/conflist.h"
-#include "agent/enroller.h"
 #include "agent/handover.h"
 #include "agent/installer.h"
 #include "http/client.h"
+#include "http/server.h"
+#include "util/clock.h"
 #include "util/file.h"
 #include "util/mutate.h"
 #include "util/strings.h"
@@ -43,6 +44,18 @@ TEST(Conflist, InsertsReplacesAndRemovesOurPluginOnly) {
   EXPECT_EQ(from_conf["cniVersion"], "0.4.0");
   for (const char* bad : {"", "[]", "{}", "{\"plugins\":{}}", "{\"plugins\":[1]}", "{\"plugins\":["})
     EXPECT_FALSE(InsertPlugin(bad, {}).ok()) << bad;
+}
+
+JournalEntry Entry(const std::string& container, redirect::PodConfig config = redirect::SidecarConfig()) {
+  JournalEntry e;
+  e.container_id = container;
+  e.pod_uid = "u1";
+  e.pod_namespace = "ns";
+  e.pod_name = "pod";
+  e.netns_path = "/var/run/netns/x";
+  e.netns = {1, 2};
+  e.config = std::move(config);
+  return e;
 }
 
 class Node : public ::testing::Test {
@@ -120,14 +133,25 @@ TEST_F(Node, ReadsItsSettingsAsIstioCniDoes) {
   EXPECT_EQ(c->log_level, Level::kDebug);
   EXPECT_FALSE(LoadConfig({}, {}).ok()) << "no node name";
   EXPECT_NE(LoadConfig({"--nonsense"}, {{"NODE_NAME", "n"}}).error().message.find("--nonsense"), std::string::npos);
-  EXPECT_NE(LoadConfig({}, {{"NODE_NAME", "n"}, {"AMBIENT_ENABLED", "true"}}).error().message.find("ambient"),
-            std::string::npos);
+  auto ambient = LoadConfig({}, {{"NODE_NAME", "n"}, {"AMBIENT_ENABLED", "true"}, {"AMBIENT_DNS_CAPTURE", "false"}});
+  ASSERT_TRUE(ambient.ok()) << ambient.error().message;
+  EXPECT_TRUE(ambient->ambient.enabled);
+  EXPECT_FALSE(ambient->ambient.settings.dns_capture);
+  for (auto [key, bad] : {std::pair{"AMBIENT_ENABLEMENT_SELECTOR", "{}"}, {"AMBIENT_ENABLEMENT_SELECTOR", "[{podSelector: {matchExpressions: [{key: a, operator: Is}]}}]"},
+                          {"FORCE_IPTABLES_BINARY", "ebtables"}, {"HOST_PROBE_SNAT_IP", "example.org"}, {"REPAIR_ENABLED", "perhaps"},
+                          {"ISTIO_OWNED_CNI_CONFIG_FILENAME", "../x.conflist"}}) {
+    auto refused = LoadConfig({}, {{"NODE_NAME", "n"}, {key, bad}});
+    ASSERT_FALSE(refused.ok()) << key;
+    EXPECT_NE(refused.error().message.find(key), std::string::npos) << refused.error().message;
+  }
 }
 
 TEST_F(Node, JournalSurvivesARestartAndSetsAsideWhatItCannotRead) {
   std::string path = dir / "run/journal";
-  JournalEntry e{"c1", "u1", "ns", "pod", "/var/run/netns/x", {1, 2}, {}, "1.28.5"};
-  e.config.exclude_inbound_ports = {80, 15020};
+  JournalEntry e = Entry("c1");
+  redirect::SidecarConfig config_of_pod;
+  config_of_pod.exclude_inbound_ports = {80, 15020};
+  e.config = config_of_pod;
   {
     Journal j(path);
     ASSERT_TRUE(j.Load(dir / "netns").ok());
@@ -141,7 +165,7 @@ TEST_F(Node, JournalSurvivesARestartAndSetsAsideWhatItCannotRead) {
   Journal again(path);
   ASSERT_TRUE(again.Load(dir / "netns").ok());
   ASSERT_EQ(again.List().size(), 1u);
-  EXPECT_EQ(again.Find("c1")->entry.config.exclude_inbound_ports, (std::vector<uint16_t>{80, 15020}));
+  EXPECT_EQ(std::get<redirect::SidecarConfig>(again.Find("c1")->entry.config), config_of_pod);
   EXPECT_FALSE(again.Find("c1")->netns);
   EXPECT_TRUE(FileExists(path + "/torn.json.bad"));
 }
@@ -158,7 +182,12 @@ struct Agent {
   void Serve(UniqueFd listener) {
     copy = std::move(*listener.Duplicate());
     (void)server.AddListener(std::move(listener)).ok();
-    handover = std::make_unique<HandoverServer>(run_dir, name, journal, copy.get(), server);
+    Serving serving{copy.get(), -1, [this] {
+                      server.Pause();
+                      return std::vector<UniqueFd>();
+                    },
+                    [this] { server.Resume(); }};
+    handover = std::make_unique<HandoverServer>(run_dir, name, journal, std::move(serving));
     ASSERT_TRUE(handover->Start().ok());
   }
   std::string name;
@@ -193,7 +222,8 @@ TEST_F(Handover, PassesSocketAndJournalWithoutARefusedConnection) {
   Agent old_agent(config.run_dir, "old"), new_agent(config.run_dir, "new");
   old_agent.Serve(std::move(*ListenUnix(config.run_dir + "/pluginevent.sock", SocketKind::kStream, 0600)));
   auto netns = kernel::CreateNetns();
-  JournalEntry entry{"c1", "u1", "ns", "pod", "/var/run/netns/x", *kernel::IdentifyNetns(netns->get()), {}, "old"};
+  JournalEntry entry = Entry("c1");
+  entry.netns = *kernel::IdentifyNetns(netns->get());
   ASSERT_TRUE(old_agent.journal.Put(entry, std::make_shared<UniqueFd>(std::move(*netns))).ok());
   std::atomic<bool> over{false};
   std::atomic<int> asked{0}, errors{0};
@@ -258,50 +288,6 @@ TEST_F(Handover, RefusesAnotherProtocol) {
   EXPECT_TRUE(Within([&] { return HandoverClient::Begin(config.run_dir, "new", journal).ok(); }));
 }
 
-// Pods as a table.
-class FixedPods : public Pods {
- public:
-  Result<kube::ObjectPtr> Find(const std::string&, const std::string& name, const std::string&, SteadyTime) override {
-    if (name == "unknown") return MakeError(Code::kNotFound, "no such pod");
-    if (name == "nobody-knows") return MakeError(Code::kUnavailable, "the API server is away");
-    Json pod = {
-        {"metadata",
-         {{"name", name}, {"namespace", "ns"}, {"uid", "u"}, {"annotations", {{"sidecar.istio.io/status", "{}"}}}}},
-        {"spec", {{"containers", {{{"name", "istio-proxy"}}}}}}};
-    if (name == "plain") pod["metadata"].erase("annotations");
-    if (name == "wrong") pod["metadata"]["annotations"]["sidecar.istio.io/interceptionMode"] = "x";
-    return std::make_shared<const Json>(pod);
-  }
-};
-
-TEST_F(Handover, EnrolledPodsHaveRulesAndOthersAreToldWhy) {
-  FixedPods pods;
-  Journal journal(dir / "run/journal");
-  ASSERT_TRUE(journal.Load("/none").ok());
-  redirect::Programmer programmer;
-  Enroller enroller("1", pods, journal, programmer, metrics);
-  auto netns = kernel::CreateNetns();
-  auto handle = [&](const char* command, const char* pod) {
-    cni::AgentRequest r{command, "c-" + std::string(pod), "eth0", "/var/run/netns/x", pod, "ns", "u"};
-    return enroller.Handle(r, std::move(*netns->Duplicate()), SteadyNow() + Millis(100)).code;
-  };
-  cni::AgentRequest bare{"ADD", "c-mesh", "eth0", "/var/run/netns/x", "mesh", "ns", "u"};
-  EXPECT_EQ(enroller.Handle(bare, UniqueFd(), SteadyNow()).code, cni::kUnknownContainer) << "without a namespace";
-  EXPECT_EQ(handle("CHECK", "mesh"), cni::kRulesMissing);
-  EXPECT_EQ(handle("ADD", "mesh"), 0);
-  EXPECT_EQ(handle("ADD", "mesh"), 0) << "again";
-  EXPECT_EQ(handle("CHECK", "mesh"), 0);
-  EXPECT_EQ(journal.List().size(), 1u);
-  EXPECT_EQ(handle("ADD", "plain"), 0);
-  EXPECT_EQ(handle("ADD", "wrong"), cni::kRefused);
-  EXPECT_EQ(handle("ADD", "unknown"), cni::kUnknownContainer);
-  EXPECT_EQ(handle("ADD", "nobody-knows"), cni::kTryAgainLater);
-  EXPECT_EQ(handle("DANCE", "mesh"), cni::kBadEnvironment);
-  EXPECT_EQ(enroller.VerifyAll([](auto&&...) { return true; }), 0);
-  EXPECT_EQ(handle("DEL", "mesh"), 0);
-  EXPECT_TRUE(journal.List().empty());
-}
-
 TEST(Conflist, SurvivesDamagedInput) {
   std::string list =
       R"({"name":"k8s","cniVersion":"1.0.0","plugins":[{"type":"bridge"},{"type":"istio-cni","old":1}]})";
@@ -311,8 +297,9 @@ TEST(Conflist, SurvivesDamagedInput) {
       EXPECT_TRUE(RemovePlugin(*inserted).ok());
     }
   });
-  JournalEntry e{"c", "u", "n", "p", "/x", {1, 2}, {}, "1"};
-  ForEachMutation({ToJson(e).dump()}, 2000, [](const std::string& text) {
+  std::string ambient = ToJson(Entry("c", redirect::AmbientConfig())).dump();
+  EXPECT_EQ(ToJson(*JournalEntryFromJson(Json::parse(ambient))).dump(), ambient);
+  ForEachMutation({ToJson(Entry("c")).dump(), ambient}, 2000, [](const std::string& text) {
     if (auto j = value::ParseJson(text, "t"); j.ok()) (void)JournalEntryFromJson(*j).ok();
   });
 }

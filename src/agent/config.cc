@@ -1,5 +1,8 @@
 #include "agent/config.h"
 
+#include <set>
+
+#include "kernel/netns.h"
 #include "util/strings.h"
 
 namespace fairlead::agent {
@@ -10,22 +13,13 @@ std::string FlagToEnv(std::string name) {
   return name;
 }
 
-// Settings that upstream has and that change nothing here; accepted so that charts and habits keep working.
-constexpr const char* kAccepted[] = {"LOG_OUTPUT_LEVEL",
-                                     "LOG_AS_JSON",
-                                     "REPAIR_ENABLED",
-                                     "REPAIR_DELETE_PODS",
-                                     "REPAIR_LABEL_PODS",
-                                     "CTRLZ_PORT",
-                                     "KUBECONFIG_MODE",
-                                     "CNI_CONF_GROUP_READ",
-                                     "SKIP_TLS_VERIFY",
-                                     "ZTUNNEL_UDS_ADDRESS",
-                                     "KUBE_CA_FILE",
-                                     "ISTIO_OWNED_CNI_CONFIG",
-                                     "ISTIO_OWNED_CNI_CONFIG_FILENAME",
-                                     "CNI_NETWORK_CONFIG",
-                                     "LOG_LEVEL"};
+// Settings that istio-cni has and that change nothing here; accepted so that charts and habits keep working. The agent
+// keeps no kubeconfig on the node, compares rules at every start, and asks in every doubt.
+constexpr const char* kAccepted[] = {"CTRLZ_PORT",       "KUBECONFIG_MODE",     "CNI_CONF_GROUP_READ",
+                                     "SKIP_TLS_VERIFY",  "KUBE_CA_FILE",        "CNI_NETWORK_CONFIG",
+                                     "LOG_LEVEL",        "LOG_TARGET",          "CNI_NETWORK_CONFIG_FILE",
+                                     "REPAIR_NODE_NAME", "REPAIR_RUN_AS_DAEMON", "ENABLE_AMBIENT_DETECTION_RETRY",
+                                     "LOG_OUTPUT_LEVEL", "LOG_AS_JSON",         "AMBIENT_RECONCILE_POD_RULES_ON_STARTUP"};
 
 }  // namespace
 
@@ -39,10 +33,13 @@ Result<Config> LoadConfig(const std::vector<std::string>& args, const std::map<s
     settings[FlagToEnv(arg.substr(2, eq == arg.npos ? arg.npos : eq - 2))] =
         eq == arg.npos ? "true" : arg.substr(eq + 1);
   }
+  std::set<std::string> known(std::begin(kAccepted), std::end(kAccepted));
   auto text = [&](const char* key, std::string& into) {
+    known.insert(key);
     if (auto it = settings.find(key); it != settings.end()) into = it->second;
   };
   auto flag = [&](const char* key, bool& into) -> Status {
+    known.insert(key);
     auto it = settings.find(key);
     if (it == settings.end() || it->second.empty()) return {};
     auto b = ParseBool(it->second);
@@ -51,6 +48,7 @@ Result<Config> LoadConfig(const std::vector<std::string>& args, const std::map<s
     return {};
   };
   auto number = [&](const char* key, int& into) -> Status {
+    known.insert(key);
     auto it = settings.find(key);
     if (it == settings.end() || it->second.empty()) return {};
     auto n = ParseInt(it->second);
@@ -58,16 +56,6 @@ Result<Config> LoadConfig(const std::vector<std::string>& args, const std::map<s
     into = static_cast<int>(*n);
     return {};
   };
-  for (const std::string& arg : args) {
-    std::string key = FlagToEnv(arg.substr(2, arg.find('=') == arg.npos ? arg.npos : arg.find('=') - 2));
-    static const std::vector<std::string> known = {
-        "MOUNTED_CNI_NET_DIR", "MOUNTED_CNI_BIN_DIR", "PLUGIN_SOURCE",      "CNI_CONF_NAME", "CHAINED_CNI_PLUGIN",
-        "CNI_AGENT_RUN_DIR",   "MOUNTED_NETNS_DIR",   "EXCLUDE_NAMESPACES", "POD_NAME",      "POD_NAMESPACE",
-        "NODE_NAME",           "KUBECONFIG",          "MONITORING_PORT",    "HEALTH_PORT",   "AMBIENT_ENABLED"};
-    bool ok = std::find(known.begin(), known.end(), key) != known.end() ||
-              std::any_of(std::begin(kAccepted), std::end(kAccepted), [&](const char* k) { return key == k; });
-    if (!ok) return MakeError(Code::kInvalid, "unknown flag " + arg.substr(0, arg.find('=')));
-  }
   text("MOUNTED_CNI_NET_DIR", c.net_dir);
   text("MOUNTED_CNI_BIN_DIR", c.bin_dir);
   text("PLUGIN_SOURCE", c.plugin_source);
@@ -88,12 +76,52 @@ Result<Config> LoadConfig(const std::vector<std::string>& args, const std::map<s
   FL_TRY(flag("LOG_AS_JSON", c.log_as_json));
   FL_TRY(number("MONITORING_PORT", c.monitoring_port));
   FL_TRY(number("HEALTH_PORT", c.health_port));
-  bool ambient = false;
-  FL_TRY(flag("AMBIENT_ENABLED", ambient));
-  if (ambient)
-    return MakeError(Code::kUnsupported,
-                     "AMBIENT_ENABLED=true: this agent does not serve ambient workloads yet; set "
-                     "values.cni.ambient.enabled to false");
+  FL_TRY(flag("NATIVE_NFTABLES", c.native_nftables));
+  text("FORCE_IPTABLES_BINARY", c.force_iptables);
+  if (!c.force_iptables.empty() && c.force_iptables != "legacy" && c.force_iptables != "nft")
+    return MakeError(Code::kInvalid, "FORCE_IPTABLES_BINARY: \"" + c.force_iptables + "\" is neither legacy nor nft");
+  FL_TRY(flag("ISTIO_OWNED_CNI_CONFIG", c.owned_config));
+  text("ISTIO_OWNED_CNI_CONF_FILENAME", c.owned_config_name);  // as istio's chart spells it
+  text("ISTIO_OWNED_CNI_CONFIG_FILENAME", c.owned_config_name);
+  if (c.owned_config_name.empty()) c.owned_config_name = Config().owned_config_name;
+  if (c.owned_config_name.find('/') != c.owned_config_name.npos || !c.owned_config_name.ends_with(".conflist"))
+    return MakeError(Code::kInvalid, "ISTIO_OWNED_CNI_CONFIG_FILENAME: \"" + c.owned_config_name +
+                                         "\" is not the name of a .conflist file");
+  bool switch_to_host = false;
+  FL_TRY(flag("ALLOW_SWITCH_TO_HOST_NS", switch_to_host));
+  if (switch_to_host) c.host_netns = "/host/proc/1/ns/net";
+
+  AmbientConfig& ambient = c.ambient;
+  FL_TRY(flag("AMBIENT_ENABLED", ambient.enabled));
+  FL_TRY(flag("AMBIENT_DNS_CAPTURE", ambient.settings.dns_capture));
+  FL_TRY(flag("AMBIENT_IPV6", ambient.settings.ipv6));
+  text("ZTUNNEL_UDS_ADDRESS", ambient.ztunnel_socket);
+  text("HOST_PROBE_SNAT_IP", ambient.settings.probe_address);
+  text("HOST_PROBE_SNAT_IPV6", ambient.settings.probe_address6);
+  for (const std::string& address : {ambient.settings.probe_address, ambient.settings.probe_address6})
+    if (!kernel::IsAddress(address))
+      return MakeError(Code::kInvalid, "HOST_PROBE_SNAT_IP or HOST_PROBE_SNAT_IPV6: \"" + address + "\" is not an address");
+  std::string selectors;
+  text("AMBIENT_ENABLEMENT_SELECTOR", selectors);
+  FL_ASSIGN(ambient.settings.selectors, redirect::ParseEnablementSelectors(selectors));
+
+  RepairConfig& repair = c.repair;
+  FL_TRY(flag("REPAIR_ENABLED", repair.enabled));
+  FL_TRY(flag("REPAIR_REPAIR_PODS", repair.repair_pods));
+  FL_TRY(flag("REPAIR_DELETE_PODS", repair.delete_pods));
+  FL_TRY(flag("REPAIR_LABEL_PODS", repair.label_pods));
+  text("REPAIR_BROKEN_POD_LABEL_KEY", repair.label_key);
+  text("REPAIR_BROKEN_POD_LABEL_VALUE", repair.label_value);
+  text("REPAIR_SIDECAR_ANNOTATION", repair.sidecar_annotation);
+  text("REPAIR_INIT_CONTAINER_NAME", repair.init_container);
+  FL_TRY(number("REPAIR_INIT_CONTAINER_EXIT_CODE", repair.exit_code));
+  text("REPAIR_INIT_CONTAINER_TERMINATION_MESSAGE", repair.exit_message);
+  text("REPAIR_LABEL_SELECTORS", repair.label_selector);
+  text("REPAIR_FIELD_SELECTORS", repair.field_selector);
+  for (const std::string& arg : args) {
+    std::string name = arg.substr(0, arg.find('='));
+    if (!known.contains(FlagToEnv(name.substr(2)))) return MakeError(Code::kInvalid, "unknown flag " + name);
+  }
   if (c.node_name.empty())
     return MakeError(Code::kInvalid, "NODE_NAME is not set: the agent must know which node it serves");
   return c;

@@ -38,7 +38,7 @@ Json ToJson(const PluginEntry& e) {
           {"type", "istio-cni"},
           {"plugin_log_level", e.log_level},
           {"cni_agent_run_dir", e.run_dir},
-          {"ambient_enabled", false},
+          {"ambient_enabled", e.ambient},
           {"exclude_namespaces", e.exclude_namespaces},
           {"pod_namespace", e.pod_namespace}};
 }

@@ -9,6 +9,8 @@ namespace fairlead::agent {
 struct PluginEntry {
   std::string log_level = "info", run_dir, pod_namespace;
   std::vector<std::string> exclude_namespaces;
+  bool ambient = false;
+  bool operator==(const PluginEntry&) const = default;
 };
 Json ToJson(const PluginEntry& e);
 

@@ -1,113 +1,196 @@
 #include "agent/enroller.h"
 
+#include <ctime>
+
 #include "util/log.h"
 
 namespace fairlead::agent {
+namespace {
 
-using cni::CniError;
+using redirect::Programmed;
 
-CniError Enroller::Handle(const cni::AgentRequest& r, UniqueFd netns, SteadyTime deadline) {
-  auto started = SteadyNow();
-  CniError error;
-  if (r.command == "ADD")
-    error = Add(r, std::move(netns), deadline);
-  else if (r.command == "CHECK")
-    error = Check(r, netns, deadline);
-  else if (r.command == "DEL") {
-    if (Status s = journal_.Erase(r.container_id); !s.ok())
-      Log(Level::kWarn, "journal entry not removed", {{"error", s.error().message}});
-  } else
-    error = {cni::kBadEnvironment, "unknown command " + r.command.substr(0, 40), "ADD, CHECK and DEL are known"};
-  double seconds = std::chrono::duration<double>(SteadyNow() - started).count();
-  metrics_.Observe(
-      "fairlead_agent_request_seconds",
-      {{"command", r.command == "ADD" || r.command == "DEL" || r.command == "CHECK" ? r.command : "other"}}, seconds,
-      "Time to serve a request of the plugin");
-  metrics_.Count("istio_cni_plugin_requests_total", {{"response_code", error.code == 0 ? "200" : "500"}}, 1,
-                 "Requests of the CNI plugin by response code");
-  if (error.code != 0)
-    Log(Level::kWarn, "request refused",
-        {{"command", r.command},
-         {"pod", r.pod_namespace + "/" + r.pod_name},
-         {"uid", r.pod_uid},
-         {"code", error.code},
-         {"error", error.message},
-         {"details", error.details}});
-  return error;
+constexpr size_t kEventsKept = 50;
+
+std::string PodName(const Json& pod) { return kube::Key(pod); }
+
+// The addresses that the pod has in its namespace.
+Result<std::vector<std::string>> AddressesIn(int netns_fd) {
+  std::vector<std::string> out;
+  FL_TRY(kernel::RunInNetns(netns_fd, [&]() -> Status {
+    FL_ASSIGN(out, kernel::GlobalAddresses());
+    return {};
+  }));
+  return out;
 }
 
-CniError Enroller::Add(const cni::AgentRequest& r, UniqueFd netns, SteadyTime deadline) {
-  auto id = kernel::IdentifyNetns(netns.get());
-  if (!netns.valid() || !id.ok())
-    return {cni::kUnknownContainer, "the request carries no network namespace", id.ok() ? "" : id.error().message};
-  auto pod = pods_.Find(r.pod_namespace, r.pod_name, r.pod_uid, deadline);
-  if (!pod.ok()) {
-    int code = pod.error().code == Code::kNotFound ? cni::kUnknownContainer : cni::kTryAgainLater;
-    return {code, pod.error().message, ""};
+}  // namespace
+
+void Enroller::Remember(const std::string& what, const JournalEntry& e, const std::string& detail) {
+  std::lock_guard lock(mutex_);
+  Json event = {{"time", static_cast<int64_t>(::time(nullptr))}, {"what", what}, {"pod", e.Pod()}, {"uid", e.pod_uid}};
+  if (!detail.empty()) event["detail"] = detail;
+  events_.push_back(std::move(event));
+  if (events_.size() > kEventsKept) events_.pop_front();
+}
+
+Result<Enroller::Decision> Enroller::Decide(const Json& pod) const {
+  const std::string ns = kube::Namespace(pod);
+  if (std::find(config_.exclude_namespaces.begin(), config_.exclude_namespaces.end(), ns) != config_.exclude_namespaces.end())
+    return Decision{"namespace " + ns + " is excluded", {}};
+  FL_ASSIGN(redirect::SidecarDecision sidecar, redirect::DecideSidecar(pod));
+  if (sidecar.skip_reason.empty()) return Decision{"", std::move(sidecar.config)};
+  if (!ambient_) return Decision{sidecar.skip_reason, {}};
+  auto labels = ambient_->namespaces.Get(ns);
+  if (!labels) return MakeError(Code::kUnavailable, "the labels of namespace " + ns + " are not known yet");
+  std::string why = redirect::WhyNotAmbient(pod, value::At(*labels, "metadata", "labels"), ambient_->settings);
+  if (!why.empty()) return Decision{sidecar.skip_reason + "; " + why, {}};
+  return Decision{"", redirect::AmbientConfigOf(pod, ambient_->settings)};
+}
+
+// Writes the rules, or leaves what another program wrote.
+Result<Programmed> Enroller::Program(JournalEntry& entry, int netns_fd) {
+  if (entry.found) {
+    FL_ASSIGN(auto by, programmer_.Recognise(netns_fd, entry.config));
+    if (by) {
+      entry.backend = *by;
+      // Equal to ours: from here on it is ours, and kept complete. Otherwise it stays as the other program made it.
+      entry.found = !programmer_.Verify(netns_fd, entry.config, *by).ok();
+      return Programmed::kUnchanged;
+    }
+    entry.found = false;
   }
-  auto decision = redirect::DecideSidecar(**pod);
-  if (!decision.ok())
-    return {cni::kRefused, decision.error().message,
-            "correct the annotation; the pod is not started without its rules"};
-  if (!decision->skip_reason.empty()) {
-    Log(Level::kDebug, "pod left alone", {{"pod", r.pod_namespace + "/" + r.pod_name}, {"why", decision->skip_reason}});
-    return {};
+  return programmer_.Apply(netns_fd, entry.config, entry.backend);
+}
+
+Status Enroller::Enrol(const Json& pod, const redirect::PodConfig& config, Attachment at, SteadyTime deadline) {
+  FL_ASSIGN(kernel::NetnsId id, kernel::IdentifyNetns(at.netns->get()));
+  auto before = journal_.FindPod(kube::Uid(pod));
+  JournalEntry entry{at.container_id, kube::Uid(pod), kube::Namespace(pod), kube::Name(pod),
+                     value::Str(pod, "spec", "serviceAccountName"), at.network, at.netns_path, id, config, backend_,
+                     at.found, config_.version};
+  if (before && before->entry.netns == id && before->entry.ambient() == entry.ambient())
+    entry.backend = before->entry.backend;  // rules never move from one program to another in a pod that runs
+  auto programmed = Program(entry, at.netns->get());
+  if (!programmed.ok()) return programmed.error().Wrap("programming the redirection of pod " + PodName(pod));
+  if (Status s = journal_.Put(entry, at.netns); !s.ok())
+    Log(Level::kError, "journal entry not written", {{"pod", entry.Pod()}, {"error", s.error().message}});
+  if (before && before->entry.container_id != entry.container_id) (void)journal_.Erase(before->entry.container_id).ok();
+  if (entry.ambient() && ambient_) {
+    FL_ASSIGN(auto addresses, AddressesIn(at.netns->get()));
+    FL_TRY(ambient_->probes.Set(entry.pod_uid, addresses));
+    FL_TRY(ambient_->ztunnel.Add({entry.pod_uid, entry.pod_name, entry.pod_namespace, entry.service_account, at.netns}, deadline));
   }
-  auto programmed = programmer_.Apply(netns.get(), decision->config);
-  if (!programmed.ok())
-    return {cni::kRefused, "programming the redirection of pod " + r.pod_namespace + "/" + r.pod_name + " failed",
-            programmed.error().message};
-  JournalEntry entry{r.container_id,   kube::Uid(**pod), r.pod_namespace, r.pod_name, r.netns, *id,
-                     decision->config, version_};
-  if (Status s = journal_.Put(entry, std::make_shared<UniqueFd>(std::move(netns))); !s.ok())
-    Log(Level::kError, "journal entry not written",
-        {{"pod", r.pod_namespace + "/" + r.pod_name}, {"error", s.error().message}});
+  const char* rules = *programmed == Programmed::kWritten ? "written" : entry.found ? "found" : "unchanged";
+  Remember("enrolled", entry, std::string("rules ") + rules);
   Log(Level::kInfo, "pod enrolled",
-      {{"pod", r.pod_namespace + "/" + r.pod_name},
+      {{"pod", entry.Pod()},
        {"uid", entry.pod_uid},
-       {"netns", id->ToString()},
-       {"rules", *programmed == redirect::Programmed::kWritten ? "written" : "unchanged"}});
+       {"mode", entry.ambient() ? "ambient" : "sidecar"},
+       {"backend", redirect::BackendName(entry.backend)},
+       {"netns", id.ToString()},
+       {"rules", rules}});
   return {};
 }
 
-CniError Enroller::Check(const cni::AgentRequest& r, const UniqueFd& netns, SteadyTime deadline) {
-  auto pod = pods_.Find(r.pod_namespace, r.pod_name, r.pod_uid, deadline);
-  if (!pod.ok())
-    return {pod.error().code == Code::kNotFound ? cni::kUnknownContainer : cni::kTryAgainLater, pod.error().message,
-            ""};
-  auto decision = redirect::DecideSidecar(**pod);
-  if (!decision.ok()) return {cni::kRefused, decision.error().message, ""};
-  if (!decision->skip_reason.empty()) return {};
-  Status s = programmer_.Verify(netns.get(), decision->config);
-  if (s.ok()) return {};
-  return {cni::kRulesMissing, "pod " + r.pod_namespace + "/" + r.pod_name + ": " + s.error().message,
-          "the agent repairs it; if it stays, something else changes the pod's tables"};
+void Enroller::Unenrol(const Enrolled& e, bool alive) {
+  if (e.entry.ambient() && ambient_) {
+    if (Status s = ambient_->probes.Remove(e.entry.pod_uid); !s.ok())
+      Log(Level::kWarn, "probe exemption not removed", {{"pod", e.entry.Pod()}, {"error", s.error().message}});
+    if (alive && e.netns)
+      if (Status s = programmer_.Remove(e.netns->get(), e.entry.config); !s.ok())
+        Log(Level::kError, "the pod's rules could not be removed", {{"pod", e.entry.Pod()}, {"error", s.error().message}});
+    ambient_->ztunnel.Delete(e.entry.pod_uid);
+  }
+  if (Status s = journal_.Erase(e.entry.container_id); !s.ok())
+    Log(Level::kWarn, "journal entry not removed", {{"pod", e.entry.Pod()}, {"error", s.error().message}});
+  Remember(alive ? "left the mesh" : "ended", e.entry);
+  Log(Level::kInfo, alive ? "pod left the mesh" : "pod ended", {{"pod", e.entry.Pod()}, {"uid", e.entry.pod_uid}});
 }
 
-int Enroller::VerifyAll(
-    const std::function<bool(const std::string&, const std::string&, const std::string&)>& still_exists) {
-  int repaired = 0, enrolled = 0;
-  for (Enrolled& e : journal_.List()) {
-    std::string pod = e.entry.pod_namespace + "/" + e.entry.pod_name;
-    if (!still_exists(e.entry.pod_namespace, e.entry.pod_name, e.entry.pod_uid)) {
-      (void)journal_.Erase(e.entry.container_id).ok();
+Status Enroller::Verify(int netns_fd, const redirect::PodConfig& config, const std::string& pod_uid) {
+  auto known = journal_.FindPod(pod_uid);
+  if (known && known->entry.found) {
+    FL_ASSIGN(auto by, programmer_.Recognise(netns_fd, config));
+    return by ? Status() : MakeError(Code::kNotFound, "the pod has no redirection rules");
+  }
+  return programmer_.Verify(netns_fd, config, known ? known->entry.backend : backend_);
+}
+
+// false: something differed and was put right.
+bool Enroller::VerifyOne(const Enrolled& e) {
+  JournalEntry entry = e.entry;
+  bool found_before = entry.found;
+  auto programmed = Program(entry, e.netns->get());
+  if (!programmed.ok()) {
+    Log(Level::kError, "pod's rules could not be verified", {{"pod", entry.Pod()}, {"error", programmed.error().message}});
+    metrics_.Count("fairlead_agent_drift_failures_total", {}, 1, "Pods whose rules could not be put right");
+    Remember("drift not repaired", entry, programmed.error().message);
+    return true;
+  }
+  if (entry.found != found_before || entry.backend != e.entry.backend) (void)journal_.Put(entry, e.netns).ok();
+  if (*programmed != Programmed::kWritten) return true;
+  Log(Level::kWarn, "drift repaired: the pod's rules were not what they should be",
+      {{"pod", entry.Pod()}, {"uid", entry.pod_uid}});
+  metrics_.Count("fairlead_agent_drift_repaired_total", {}, 1, "Pods whose rules were put right");
+  Remember("drift repaired", entry);
+  std::lock_guard lock(mutex_);
+  ++drift_;
+  return false;
+}
+
+int Enroller::VerifyAll(const std::function<bool(const JournalEntry&)>& still_exists) {
+  int repaired = 0;
+  std::map<std::string, int> enrolled{{"sidecar", 0}, {"ambient", 0}, {"unreachable", 0}};
+  std::vector<std::string> uids;
+  for (const Enrolled& e : journal_.List()) {
+    if (!still_exists(e.entry)) {
+      Unenrol(e, false);
       continue;
     }
-    ++enrolled;
-    if (!e.netns) continue;
-    auto programmed = programmer_.Apply(e.netns->get(), e.entry.config);
-    if (!programmed.ok()) {
-      Log(Level::kError, "pod's rules could not be verified", {{"pod", pod}, {"error", programmed.error().message}});
-      metrics_.Count("fairlead_agent_drift_failures_total", {}, 1, "Pods whose rules could not be put right");
-    } else if (*programmed == redirect::Programmed::kWritten) {
-      ++repaired;
-      Log(Level::kWarn, "drift repaired: the pod's rules were not what they should be",
-          {{"pod", pod}, {"uid", e.entry.pod_uid}});
-      metrics_.Count("fairlead_agent_drift_repaired_total", {}, 1, "Pods whose rules were put right");
-    }
+    ++enrolled[!e.netns ? "unreachable" : e.entry.ambient() ? "ambient" : "sidecar"];
+    if (e.entry.ambient()) uids.push_back(e.entry.pod_uid);
+    if (e.netns && !VerifyOne(e)) ++repaired;
   }
-  metrics_.Set("fairlead_agent_enrolled_pods", {}, enrolled, "Pods whose redirection this agent keeps");
+  if (ambient_) {
+    auto changed = ambient_->probes.Ensure();
+    if (!changed.ok())
+      Log(Level::kError, "the host's exemption for probes could not be verified", {{"error", changed.error().message}});
+    for (const Enrolled& e : journal_.List())
+      if (e.entry.ambient() && e.netns)
+        if (auto addresses = AddressesIn(e.netns->get()); addresses.ok() && !addresses->empty())
+          (void)ambient_->probes.Set(e.entry.pod_uid, *addresses).ok();
+    (void)ambient_->probes.KeepOnly(uids).ok();
+  }
+  for (const auto& [state, n] : enrolled)
+    metrics_.Set("fairlead_agent_pods", {{"state", state}}, n, "Pods that this agent keeps, by state");
+  metrics_.Set("fairlead_agent_enrolled_pods", {}, enrolled["sidecar"] + enrolled["ambient"],
+               "Pods whose redirection this agent keeps");
   return repaired;
+}
+
+std::vector<ZtunnelWorkload> Enroller::Workloads() const {
+  std::vector<ZtunnelWorkload> out;
+  for (const Enrolled& e : journal_.List())
+    if (e.entry.ambient())
+      out.push_back({e.entry.pod_uid, e.entry.pod_name, e.entry.pod_namespace, e.entry.service_account, e.netns});
+  return out;
+}
+
+Json Enroller::Describe() const {
+  Json pods = Json::array();
+  for (const Enrolled& e : journal_.List())
+    pods.push_back({{"pod", e.entry.Pod()},
+                    {"uid", e.entry.pod_uid},
+                    {"mode", e.entry.ambient() ? "ambient" : "sidecar"},
+                    {"backend", redirect::BackendName(e.entry.backend)},
+                    {"rules", e.entry.found ? "found" : "own"},
+                    {"netns", e.netns ? e.entry.netns.ToString() : ""},
+                    {"agentVersion", e.entry.agent_version}});
+  std::lock_guard lock(mutex_);
+  Json out = {{"version", config_.version}, {"node", config_.node_name}, {"backend", redirect::BackendName(backend_)},
+              {"pods", pods}, {"driftRepaired", drift_}, {"events", events_}};
+  out["ztunnels"] = ambient_ ? Json(ambient_->ztunnel.connected()) : Json();
+  return out;
 }
 
 }  // namespace fairlead::agent

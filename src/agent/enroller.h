@@ -1,38 +1,77 @@
-// Brings pods into the mesh and out of it: the answer to the plugin's ADD, CHECK and DEL.
+// Brings pods into the mesh and out of it, in both modes: rules in the pod's namespace, the journal, and for ambient pods
+// ztunnel and the host's exemption for probes.
 //
-// Guarantees: an ADD that succeeded means that the kernel has the pod's rules, or that the pod is not of the mesh. ADD
-// is idempotent. Threading: every member may be called from any thread.
+// Guarantees: an enrolment that succeeded means that the kernel has the pod's rules and, in ambient mode, that ztunnel has
+// the pod. It is idempotent: what is there already is not written again. Threading: every member may be called from any
+// thread.
 #pragma once
+#include "agent/ambient.h"
 #include "agent/journal.h"
 #include "agent/pods.h"
-#include "cni/protocol.h"
 #include "controller/metrics.h"
-#include "redirect/program.h"
 
 namespace fairlead::agent {
 
 class Enroller {
  public:
-  Enroller(std::string version, Pods& pods, Journal& journal, redirect::Programmer& programmer,
-           controller::Metrics& metrics)
-      : version_(std::move(version)), pods_(pods), journal_(journal), programmer_(programmer), metrics_(metrics) {}
+  // `ambient` is null in a sidecar-only agent.
+  Enroller(const Config& config, Pods& pods, Journal& journal, redirect::Programmer& programmer,
+           controller::Metrics& metrics, redirect::BackendKind backend, Ambient* ambient)
+      : config_(config),
+        pods_(pods),
+        journal_(journal),
+        programmer_(programmer),
+        metrics_(metrics),
+        backend_(backend),
+        ambient_(ambient) {}
 
-  // error.code 0 = success. `netns` came with the request.
-  cni::CniError Handle(const cni::AgentRequest& request, UniqueFd netns, SteadyTime deadline);
-  // Compares every enrolled pod with the kernel, repairs what differs, and forgets attachments whose namespace is gone.
+  // Whether and how a pod is redirected. "" in skip_reason: it is.
+  struct Decision {
+    std::string skip_reason;
+    redirect::PodConfig config;
+  };
+  // kInvalid: an annotation is wrong; kUnavailable: the namespace's labels are not known yet.
+  Result<Decision> Decide(const Json& pod) const;
+
+  // Where a pod is attached.
+  struct Attachment {
+    std::string container_id, network, netns_path;
+    std::shared_ptr<UniqueFd> netns;
+    bool found = false;  // its rules may be there already, from another program
+  };
+  Status Enrol(const Json& pod, const redirect::PodConfig& config, Attachment at, SteadyTime deadline);
+  // `alive`: the pod goes on running outside the mesh, so its rules are taken away.
+  void Unenrol(const Enrolled& e, bool alive);
+  // The rules as they should be, compared with the kernel.
+  Status Verify(int netns_fd, const redirect::PodConfig& config, const std::string& pod_uid);
+
+  // Compares every enrolled pod with the kernel and repairs what differs; forgets those of which `still_exists` says no.
   // Returns how many were repaired.
-  int VerifyAll(
-      const std::function<bool(const std::string& ns, const std::string& name, const std::string& uid)>& still_exists);
+  int VerifyAll(const std::function<bool(const JournalEntry&)>& still_exists);
+  // What ztunnel is told when it connects.
+  std::vector<ZtunnelWorkload> Workloads() const;
+
+  Pods& pods() { return pods_; }
+  Journal& journal() { return journal_; }
+  bool has_ambient() const { return ambient_ != nullptr; }
+  // How often, and when last, each kind of thing happened; for a person who looks at the node.
+  Json Describe() const;
 
  private:
-  cni::CniError Add(const cni::AgentRequest& r, UniqueFd netns, SteadyTime deadline);
-  cni::CniError Check(const cni::AgentRequest& r, const UniqueFd& netns, SteadyTime deadline);
+  Result<redirect::Programmed> Program(JournalEntry& entry, int netns_fd);
+  bool VerifyOne(const Enrolled& e);
+  void Remember(const std::string& what, const JournalEntry& e, const std::string& detail = "");
 
-  std::string version_;
+  const Config& config_;
   Pods& pods_;
   Journal& journal_;
   redirect::Programmer& programmer_;
   controller::Metrics& metrics_;
+  redirect::BackendKind backend_;
+  Ambient* ambient_;
+  mutable std::mutex mutex_;   // guards events_ and drift_
+  std::deque<Json> events_;    // the newest last
+  int64_t drift_ = 0;
 };
 
 }  // namespace fairlead::agent

@@ -14,6 +14,9 @@ using value::Str;
 
 constexpr size_t kMaxMessage = 256u << 10;
 constexpr Millis kStepTimeout{5000};
+// An acknowledgement of ztunnel that is on its way is waited for.
+constexpr Millis kReleaseTimeout{12000};
+constexpr size_t kMaxFds = 250;
 
 struct Message {
   Json body;
@@ -63,15 +66,16 @@ Result<std::unique_ptr<HandoverClient>> HandoverClient::Begin(const std::string&
     FL_TRY(CheckProtocol(offer));
     client->old_version_ = Str(offer, "version");
     client->listener_ = std::move(m.fds[0]);
+    if (m.fds.size() > 1) client->ztunnel_listener_ = std::move(m.fds[1]);
     return client;
   }
 }
 
-Status HandoverClient::Take() {
+Result<std::vector<UniqueFd>> HandoverClient::Take() {
   FL_TRY(Send(fd_.get(), {{"take", Json::object()}}));
-  FL_ASSIGN(Message m, Receive(fd_.get(), kStepTimeout));
+  FL_ASSIGN(Message m, Receive(fd_.get(), kReleaseTimeout));
   if (!m.body.contains("released")) return MakeError(Code::kInvalid, "handover: expected \"released\"");
-  return {};
+  return std::move(m.fds);
 }
 
 Status HandoverServer::Start() {
@@ -101,7 +105,7 @@ void HandoverServer::Run(std::stop_token stop) {
     Log(Level::kInfo, "handover ended", {{"reason", s.ok() ? "the other agent ended" : s.error().message}});
     if (handed_over_.exchange(false)) {
       // The one that took over is gone while this agent still runs: this one serves again.
-      server_.Resume();
+      serving_.resume();
       auto again = ListenUnix(run_dir_ + "/" + kHandoverSocket, SocketKind::kSeqPacket, 0600);
       if (again.ok()) socket_ = std::move(*again);
       Log(Level::kWarn, "the agent that had taken over is gone; serving again");
@@ -112,16 +116,23 @@ void HandoverServer::Run(std::stop_token stop) {
 Status HandoverServer::Offer(int fd, int wake) {
   FL_ASSIGN(Message hello, Receive(fd, kStepTimeout, wake));
   FL_TRY(CheckProtocol(At(hello.body, "hello")));
+  bool knows_ztunnel = value::Int(hello.body, "hello", "protocol") >= 2;
   for (const Enrolled& e : journal_.List())
     FL_TRY(Send(fd, {{"pod", ToJson(e.entry)}}, e.netns ? std::vector<int>{e.netns->get()} : std::vector<int>{}));
-  FL_TRY(Send(fd, {{"offer", {{"protocol", kHandoverProtocol}, {"version", version_}}}}, {listener_}));
+  std::vector<int> listeners{serving_.plugin_listener};
+  if (knows_ztunnel && serving_.ztunnel_listener >= 0) listeners.push_back(serving_.ztunnel_listener);
+  FL_TRY(Send(fd, {{"offer", {{"protocol", kHandoverProtocol}, {"version", version_}}}}, listeners));
   Log(Level::kInfo, "handover offered", {{"to", Str(hello.body, "hello", "version")}});
   // The other one takes over when it is ready, however long that takes; until then this one serves.
   FL_ASSIGN(Message take, Receive(fd, std::chrono::hours(24), wake));
   if (!take.body.contains("take")) return MakeError(Code::kInvalid, "expected \"take\"");
-  server_.Pause();
   handed_over_ = true;
-  FL_TRY(Send(fd, {{"released", Json::object()}}));
+  std::vector<UniqueFd> ztunnels = serving_.release();
+  std::vector<int> fds;
+  for (const UniqueFd& z : ztunnels)
+    if (knows_ztunnel && fds.size() < kMaxFds) fds.push_back(z.get());
+  FL_TRY(Send(fd, {{"released", {{"ztunnels", fds.size()}}}}, fds));
+  ztunnels.clear();
   Log(Level::kInfo, "handed over", {{"to", Str(hello.body, "hello", "version")}});
   while (true) {
     auto more = Receive(fd, std::chrono::hours(24), wake);

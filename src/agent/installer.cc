@@ -19,7 +19,7 @@ PluginEntry EntryOf(const Config& c) {
                       : c.log_level == Level::kWarn  ? "warn"
                       : c.log_level == Level::kError ? "error"
                                                      : "info";
-  return {level, c.run_dir, c.pod_namespace, c.exclude_namespaces};
+  return {level, c.run_dir, c.pod_namespace, c.exclude_namespaces, c.ambient.enabled};
 }
 
 bool IsConfig(const std::string& name) { return name.ends_with(".conflist") || name.ends_with(".conf"); }
@@ -31,7 +31,7 @@ Result<std::string> Installer::PrimaryConfig() const {
   FL_ASSIGN(auto names, ListDirectory(config_.net_dir));
   std::string problem;
   for (const std::string& name : names) {
-    if (!IsConfig(name)) continue;
+    if (!IsConfig(name) || (config_.owned_config && name == config_.owned_config_name)) continue;
     if (!config_.conf_name.empty() && name != config_.conf_name && name != config_.conf_name + "list" &&
         name + "list" != config_.conf_name)
       continue;
@@ -67,6 +67,7 @@ Status Installer::InstallConfig() {
   std::string path = config_.net_dir + "/" + name;
   FL_ASSIGN(std::string text, ReadFile(path, 1 << 20));
   FL_ASSIGN(std::string wanted, InsertPlugin(text, EntryOf(config_)));
+  if (config_.owned_config) return InstallOwned(name, wanted);
   FL_ASSIGN(Json have_json, value::ParseJson(text, name));
   FL_ASSIGN(Json want_json, value::ParseJson(wanted, name));
   if (have_json == want_json) return {};
@@ -76,6 +77,19 @@ Status Installer::InstallConfig() {
   FL_TRY(WriteFileAtomic(target, wanted, mode));
   if (target != path) FL_TRY(RemoveFile(path));
   Log(Level::kInfo, "CNI configuration written", {{"path", target}});
+  return {};
+}
+
+// The primary's plugins and ours in a file of our own that sorts first. The primary's file stays as it is, and every
+// change in it is carried over. A node that boots before its agent finds this file, with the plugin in it.
+Status Installer::InstallOwned(const std::string& primary, const std::string& wanted) {
+  std::string path = config_.net_dir + "/" + config_.owned_config_name;
+  if (primary < config_.owned_config_name)
+    Log(Level::kWarn, "the runtime will not use this configuration: another one sorts before it",
+        {{"ours", config_.owned_config_name}, {"first", primary}, {"fix", "set istioOwnedCNIConfigFileName to a name that sorts first"}});
+  if (auto have = ReadFile(path, 1 << 20); have.ok() && *have == wanted) return {};
+  FL_TRY(WriteFileAtomic(path, wanted, 0600));
+  Log(Level::kInfo, "CNI configuration written", {{"path", path}, {"from", primary}});
   return {};
 }
 
@@ -122,7 +136,9 @@ Status Installer::Uninstall() {
   for (const std::string& name : names) {
     if (!IsConfig(name)) continue;
     std::string path = config_.net_dir + "/" + name;
-    if (!config_.chained && (name == config_.conf_name || name == "YYY-istio-cni.conf")) {
+    bool whole = config_.chained ? config_.owned_config && name == config_.owned_config_name
+                                 : name == config_.conf_name || name == "YYY-istio-cni.conf";
+    if (whole) {
       FL_TRY(RemoveFile(path));
       continue;
     }

@@ -23,6 +23,7 @@ class Installer {
  private:
   Status InstallBinary();
   Status InstallConfig();
+  Status InstallOwned(const std::string& primary, const std::string& wanted);
   Result<std::string> PrimaryConfig() const;
 
   const Config& config_;

@@ -4,86 +4,6 @@
 #include "util/log.h"
 
 namespace fairlead::agent {
-namespace {
-
-using value::At;
-using value::Str;
-
-Json ConfigToJson(const redirect::SidecarConfig& c) {
-  return {{"interceptionMode", c.interception_mode},
-          {"includeIPRanges", c.include_ip_ranges},
-          {"excludeIPRanges", c.exclude_ip_ranges},
-          {"includeInboundPorts", c.include_inbound_ports},
-          {"excludeInboundPorts", c.exclude_inbound_ports},
-          {"includeOutboundPorts", c.include_outbound_ports},
-          {"excludeOutboundPorts", c.exclude_outbound_ports},
-          {"excludeInterfaces", c.exclude_interfaces},
-          {"rerouteInterfaces", c.reroute_interfaces},
-          {"proxyUID", c.proxy_uid},
-          {"proxyGID", c.proxy_gid},
-          {"dnsCapture", c.dns_capture},
-          {"dualStack", c.dual_stack},
-          {"dropInvalid", c.drop_invalid}};
-}
-
-template <class T>
-void ReadList(const Json& j, std::vector<T>& into) {
-  into.clear();
-  for (const Json& item : j) {
-    if constexpr (std::is_same_v<T, std::string>)
-      into.push_back(value::AsString(item));
-    else
-      into.push_back(static_cast<T>(value::AsInt(item)));
-  }
-}
-
-redirect::SidecarConfig ConfigFromJson(const Json& j) {
-  redirect::SidecarConfig c;
-  c.interception_mode = Str(j, "interceptionMode");
-  c.include_inbound_ports = Str(j, "includeInboundPorts");
-  ReadList(At(j, "includeIPRanges"), c.include_ip_ranges);
-  ReadList(At(j, "excludeIPRanges"), c.exclude_ip_ranges);
-  ReadList(At(j, "excludeInboundPorts"), c.exclude_inbound_ports);
-  ReadList(At(j, "includeOutboundPorts"), c.include_outbound_ports);
-  ReadList(At(j, "excludeOutboundPorts"), c.exclude_outbound_ports);
-  ReadList(At(j, "excludeInterfaces"), c.exclude_interfaces);
-  ReadList(At(j, "rerouteInterfaces"), c.reroute_interfaces);
-  c.proxy_uid = static_cast<uint32_t>(value::Int(j, "proxyUID"));
-  c.proxy_gid = static_cast<uint32_t>(value::Int(j, "proxyGID"));
-  c.dns_capture = value::Bool(j, "dnsCapture");
-  c.dual_stack = value::Bool(j, "dualStack");
-  c.drop_invalid = value::Bool(j, "dropInvalid");
-  return c;
-}
-
-}  // namespace
-
-Json ToJson(const JournalEntry& e) {
-  return {{"version", 1},
-          {"containerID", e.container_id},
-          {"podUID", e.pod_uid},
-          {"podNamespace", e.pod_namespace},
-          {"podName", e.pod_name},
-          {"netns", e.netns_path},
-          {"netnsDevice", e.netns.device},
-          {"netnsInode", e.netns.inode},
-          {"backend", "nft"},
-          {"agentVersion", e.agent_version},
-          {"sidecar", ConfigToJson(e.config)}};
-}
-
-Result<JournalEntry> JournalEntryFromJson(const Json& j) {
-  if (value::Int(j, "version") != 1)
-    return MakeError(Code::kUnsupported, "journal entry of version " + std::to_string(value::Int(j, "version")));
-  JournalEntry e{
-      Str(j, "containerID"), Str(j, "podUID"), Str(j, "podNamespace"), Str(j, "podName"), Str(j, "netns"), {}, {},
-      Str(j, "agentVersion")};
-  e.netns = {static_cast<uint64_t>(value::Int(j, "netnsDevice")), static_cast<uint64_t>(value::Int(j, "netnsInode"))};
-  if (e.container_id.empty() || !At(j, "sidecar").is_object())
-    return MakeError(Code::kInvalid, "journal entry without containerID or sidecar");
-  e.config = ConfigFromJson(At(j, "sidecar"));
-  return e;
-}
 
 Status Journal::Load(const std::string& netns_dir) {
   FL_TRY(MakeDirectories(dir_, 0700));
@@ -107,6 +27,17 @@ Status Journal::Load(const std::string& netns_dir) {
     entries_.try_emplace(e.entry.container_id, std::move(e));
   }
   return {};
+}
+
+Status Journal::Refresh(const std::string& netns_dir) {
+  FL_ASSIGN(auto names, ListDirectory(dir_));
+  {
+    std::lock_guard lock(mutex_);
+    std::erase_if(entries_, [&](const auto& e) {
+      return std::find(names.begin(), names.end(), e.first + ".json") == names.end();
+    });
+  }
+  return Load(netns_dir);
 }
 
 Status Journal::Put(JournalEntry entry, std::shared_ptr<UniqueFd> netns) {
@@ -136,6 +67,13 @@ std::vector<Enrolled> Journal::List() const {
   std::vector<Enrolled> out;
   for (const auto& [id, e] : entries_) out.push_back(e);
   return out;
+}
+
+std::optional<Enrolled> Journal::FindPod(const std::string& pod_uid) const {
+  std::lock_guard lock(mutex_);
+  for (const auto& [id, e] : entries_)
+    if (e.entry.pod_uid == pod_uid) return e;
+  return std::nullopt;
 }
 
 std::optional<Enrolled> Journal::Find(const std::string& container_id) const {

@@ -6,22 +6,10 @@
 #pragma once
 #include <mutex>
 
-#include "kernel/netns.h"
-#include "redirect/sidecar.h"
+#include "agent/journal_entry.h"
 #include "util/fd.h"
 
 namespace fairlead::agent {
-
-struct JournalEntry {
-  std::string container_id, pod_uid, pod_namespace, pod_name;
-  std::string netns_path;  // as the runtime named it
-  kernel::NetnsId netns;
-  redirect::SidecarConfig config;
-  std::string agent_version;  // that wrote the rules last
-};
-
-Json ToJson(const JournalEntry& e);
-Result<JournalEntry> JournalEntryFromJson(const Json& j);
 
 struct Enrolled {
   JournalEntry entry;
@@ -33,12 +21,16 @@ class Journal {
   explicit Journal(std::string dir) : dir_(std::move(dir)) {}
   // Reads the directory. Namespaces are opened below `netns_dir`; one that is gone, or another one by now, has no fd.
   Status Load(const std::string& netns_dir);
+  // The same once more, after another agent has written there: what it added comes in, what it removed goes.
+  Status Refresh(const std::string& netns_dir);
   Status Put(JournalEntry entry, std::shared_ptr<UniqueFd> netns);
   // Takes over an entry that another agent wrote already.
   void Adopt(JournalEntry entry, UniqueFd netns);
   Status Erase(const std::string& container_id);
   std::vector<Enrolled> List() const;
   std::optional<Enrolled> Find(const std::string& container_id) const;
+  // The newest attachment of a pod.
+  std::optional<Enrolled> FindPod(const std::string& pod_uid) const;
 
  private:
   std::string PathOf(const std::string& container_id) const { return dir_ + "/" + container_id + ".json"; }
