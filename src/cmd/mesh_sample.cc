@@ -3,6 +3,9 @@
 //   mesh-sample proxy            accepts on 15001 (outbound) and 15006 (inbound), asks the kernel where the connection
 //   was
 //                                going, marks each request that passes, and forwards it
+//   mesh-sample ztunnel          the same for the ambient pods of a node: takes them from the node agent, listens in each
+//                                one's network namespace, and speaks with its like on 15008; plain text that comes from
+//                                outside the mesh it refuses
 //   mesh-sample server           answers GET /ping on :8080 with the marks that the request carries
 //   mesh-sample client A:P,...   keeps one connection to each target and opens new ones; prints a JSON line a second
 //
@@ -16,6 +19,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "cmd/sample_relay.h"
+#include "cmd/sample_ztunnel.h"
 #include "cmd/signals.h"
 #include "util/clock.h"
 #include "util/fd.h"
@@ -24,16 +29,9 @@
 namespace {
 
 using namespace fairlead;
+using namespace fairlead::sample;
 
-constexpr uint16_t kOutbound = 15001, kInbound = 15006, kServer = 8080;
-
-void SetTimeout(int fd, int seconds) {
-  timeval t{seconds, 0};
-  ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof t);
-  ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof t);
-  int one = 1;
-  ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-}
+constexpr uint16_t kServer = 8080;
 
 UniqueFd Connect(const sockaddr_in& to, const char* from) {
   UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -48,39 +46,6 @@ UniqueFd Connect(const sockaddr_in& to, const char* from) {
   return fd;
 }
 
-bool SendAll(int fd, std::string_view bytes) {
-  while (!bytes.empty()) {
-    ssize_t n = ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-    if (n <= 0) return false;
-    bytes.remove_prefix(static_cast<size_t>(n));
-  }
-  return true;
-}
-
-// Adds the mark after the first line of each request. Requests have no bodies here.
-class Marker {
- public:
-  explicit Marker(std::string header) : header_(std::move(header)) {}
-  std::string Pass(std::string_view bytes) {
-    std::string out;
-    for (char c : bytes) {
-      out += c;
-      if (c != '\n') {
-        if (c != '\r') blank_ = false;
-        continue;
-      }
-      if (first_line_) out += header_ + "\r\n";
-      first_line_ = !first_line_ && blank_;
-      blank_ = true;
-    }
-    return out;
-  }
-
- private:
-  std::string header_;
-  bool first_line_ = true, blank_ = true;
-};
-
 void Relay(UniqueFd client, bool inbound) {
   sockaddr_in target{};
   socklen_t len = sizeof target;
@@ -90,21 +55,7 @@ void Relay(UniqueFd client, bool inbound) {
   // 127.0.0.6 tells the rules that this is the proxy speaking to its application.
   UniqueFd server = Connect(target, inbound ? "127.0.0.6" : nullptr);
   if (!server.valid()) return;
-  SetTimeout(client.get(), 600);
-  SetTimeout(server.get(), 600);
-  Marker marker(inbound ? "x-mesh-inbound: yes" : "x-mesh-outbound: yes");
-  char buf[16384];
-  while (true) {
-    pollfd fds[2] = {{client.get(), POLLIN, 0}, {server.get(), POLLIN, 0}};
-    if (::poll(fds, 2, 600000) <= 0) return;
-    for (int i = 0; i < 2; ++i) {
-      if (!fds[i].revents) continue;
-      ssize_t n = ::recv(fds[i].fd, buf, sizeof buf, 0);
-      if (n <= 0) return;
-      std::string_view bytes(buf, static_cast<size_t>(n));
-      if (!(i == 0 ? SendAll(server.get(), marker.Pass(bytes)) : SendAll(client.get(), bytes))) return;
-    }
-  }
+  Forward(client, server, inbound ? "x-mesh-inbound: yes" : "x-mesh-outbound: yes");
 }
 
 // A thread for each connection, until `stop`.
@@ -264,8 +215,9 @@ int main(int argc, char** argv) {
   std::string what = argc > 1 ? argv[1] : "";
   cmd::StopOnSignals signals;
   if (what == "proxy") return Proxy(signals.token());
+  if (what == "ztunnel") return RunZtunnel(argc > 2 ? argv[2] : "/var/run/ztunnel/ztunnel.sock", signals.token());
   if (what == "server") return Serve(signals.token());
   if (what == "client" && argc == 3) return RunClient(argv[2], signals.token());
-  fprintf(stderr, "usage: mesh-sample proxy | server | client ADDRESS:PORT,...\n");
+  fprintf(stderr, "usage: mesh-sample proxy | ztunnel [SOCKET] | server | client ADDRESS:PORT,...\n");
   return 2;
 }

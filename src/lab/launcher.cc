@@ -139,6 +139,11 @@ int NodeMain(const std::vector<std::string>& a) {
            ::mount(nullptr, "/var/run/netns", nullptr, MS_SHARED, nullptr) == 0,
        "mount /var/run/netns");
   LoopbackUp();
+  // On a real node process 1 is in the node's network namespace, and an agent finds that one there. Here process 1 is
+  // the machine's.
+  Must(::mount("ns", "/proc/1/ns", "tmpfs", 0, "mode=755") == 0, "mount /proc/1/ns");
+  UniqueFd net(::open("/proc/1/ns/net", O_CREAT | O_RDONLY | O_CLOEXEC, 0444));
+  Must(net.valid() && ::mount("/proc/self/ns/net", "/proc/1/ns/net", nullptr, MS_BIND, nullptr) == 0, "the node's netns");
   (void)!::write(STDOUT_FILENO, "ready\n", 6);
   char c;
   while (::read(STDIN_FILENO, &c, 1) > 0) {

@@ -28,7 +28,7 @@ struct PodRecord {
   int64_t seen_ms = 0, ready_ms = 0;  // wall clock, when the node first saw it, and Ready
   int sandbox_failures = 0;
   bool mesh = false;                // carries the sidecar annotation
-  bool rules_before_start = false;  // table istio-proxy-nat existed before its first container started
+  bool rules_before_start = false;  // istio's nat table existed before its first container started
   std::string netns_path;
 };
 

@@ -257,8 +257,9 @@ void PodWorker::StartContainer(RunningContainer& c) {
     bool rules = false;
     if (auto fd = kernel::OpenNetns(netns_path_); fd.ok())
       rules = kernel::RunInNetns(fd->get(), [] {
-                auto listed = kernel::NftListJson("list table inet istio-proxy-nat");
-                return listed.ok() ? Status() : Status(listed.error());
+                for (const char* of : {"table inet istio-proxy-nat", "table inet istio-ambient-nat", "chain ip nat ISTIO_OUTPUT"})
+                  if (kernel::NftListJson(std::string("list ") + of).ok()) return Status();
+                return Status(MakeError(Code::kNotFound, "none of istio's tables"));
               }).ok();
     std::lock_guard lock(node_.mutex_);
     auto& record = node_.records_[uid_];

@@ -60,6 +60,12 @@ class Client:
 
     # -- Fairlead on it
 
+    def install_ztunnel(self):
+        self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "istio-system"}})
+        self.apply(ztunnel(self.sample_image))
+        ready = lambda: [p for p in self.get("pods", "-n", "istio-system")["items"] if pod_ready(p)]
+        self.wait_until(lambda: len(ready()) == len(self.nodes), 60, "every node has a ztunnel that the agent has told of its pods")
+
     def install_cni(self, version="v1.28.5", values=None):
         self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "istio-cni"}})
         spec = {"version": version, "namespace": "istio-cni"}
@@ -104,19 +110,36 @@ def pod_ready(pod):
     return any(c["type"] == "Ready" and c["status"] == "True" for c in pod.get("status", {}).get("conditions", []))
 
 
-def mesh_pod(name, namespace="mesh", app=("mesh-sample", "server"), node=None, probe=True, mesh=True, grace=2, image="mesh-sample:dev", proxy_image=None):
-    """A pod of two containers: the application, and the proxy that its traffic is redirected to: mesh-sample's, or the image named."""
+def mesh_pod(name, namespace="mesh", app=("mesh-sample", "server"), node=None, probe=True, mesh=True, grace=2, image="mesh-sample:dev", proxy_image=None, ambient=False):
+    """A pod of two containers: the application, and the proxy that its traffic is redirected to: mesh-sample's, or the image named.
+    An `ambient` pod has the application alone."""
     application = {"name": "app", "image": image, "command": list(app), "securityContext": {"runAsUser": 1000, "capabilities": {"drop": ["ALL"]}}}
     if probe:
         application["readinessProbe"] = {"httpGet": {"path": "/healthz", "port": 8080}, "periodSeconds": 1, "timeoutSeconds": 5}
     proxy = {"name": "istio-proxy", "image": proxy_image or image, **({} if proxy_image else {"command": ["mesh-sample", "proxy"]}), "securityContext": {"runAsUser": 1337, "runAsGroup": 1337, "capabilities": {"drop": ["ALL"]}}}
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": namespace, "labels": {"app": name}},
-           "spec": {"automountServiceAccountToken": False, "terminationGracePeriodSeconds": grace, "containers": [proxy, application] if mesh else [application]}}
-    if mesh:
+           "spec": {"automountServiceAccountToken": False, "terminationGracePeriodSeconds": grace, "containers": [proxy, application] if mesh and not ambient else [application]}}
+    if ambient:
+        pod["metadata"]["labels"]["istio.io/dataplane-mode"] = "ambient"
+    elif mesh:
         pod["metadata"]["annotations"] = {"sidecar.istio.io/status": "{}"}
     if node:
         pod["spec"]["nodeName"] = node
     return pod
+
+
+def ztunnel(image):
+    """The sample's ztunnel as a DaemonSet, updated as istio's is: the new one first."""
+    labels = {"app": "ztunnel"}
+    return {"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": "ztunnel", "namespace": "istio-system"},
+            "spec": {"selector": {"matchLabels": labels}, "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
+                     "template": {"metadata": {"labels": {**labels, "istio.io/dataplane-mode": "none"}},
+                                  "spec": {"automountServiceAccountToken": False, "terminationGracePeriodSeconds": 2, "tolerations": [{"operator": "Exists"}],
+                                           "containers": [{"name": "istio-proxy", "image": image, "command": ["mesh-sample", "ztunnel"],
+                                                           "securityContext": {"runAsUser": 0, "capabilities": {"drop": ["ALL"], "add": ["NET_ADMIN", "SYS_ADMIN", "NET_RAW"]}},
+                                                           "readinessProbe": {"httpGet": {"path": "/healthz/ready", "port": 15021}, "periodSeconds": 1},
+                                                           "volumeMounts": [{"name": "socket", "mountPath": "/var/run/ztunnel"}]}],
+                                           "volumes": [{"name": "socket", "hostPath": {"path": "/var/run/ztunnel", "type": "DirectoryOrCreate"}}]}}}}
 
 
 class Background(threading.Thread):

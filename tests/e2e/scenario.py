@@ -8,20 +8,19 @@ from client import Background, pod_ready
 
 
 def has_redirection(ruleset):
-    """The rules that make the difference: outbound and inbound traffic of the pod goes to the proxy."""
-    jumps = set()
+    """The rules that make the difference: outbound and inbound traffic of the pod goes to the proxy, of either mode."""
+    targets = {}
     for entry in ruleset.get("nftables", []):
         rule = entry.get("rule")
-        if rule and rule["table"] == "istio-proxy-nat":
-            text = json.dumps(rule["expr"])
-            for target in ("istio-redirect", "istio-in-redirect", "istio-inbound", "istio-output"):
-                if f'"target": "{target}"' in text:
-                    jumps.add(target)
-            if rule["chain"] == "istio-redirect" and "15001" in text:
-                jumps.add(":15001")
-            if rule["chain"] == "istio-in-redirect" and "15006" in text:
-                jumps.add(":15006")
-    return {"istio-redirect", "istio-in-redirect", "istio-inbound", "istio-output", ":15001", ":15006"} <= jumps
+        if rule:
+            for e in rule["expr"]:
+                if "jump" in e:
+                    targets.setdefault(rule["table"], set()).add(e["jump"]["target"])
+                if "redirect" in e:
+                    targets.setdefault(rule["table"], set()).add(e["redirect"]["port"])
+    sidecar = {"istio-redirect", "istio-in-redirect", "istio-inbound", "istio-output", 15001, 15006}
+    ambient = {"istio-prerouting", "istio-output", 15001, 15006}
+    return sidecar <= targets.get("istio-proxy-nat", set()) or ambient <= targets.get("istio-ambient-nat", set())
 
 
 def start_mesh(c, **options):

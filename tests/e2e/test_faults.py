@@ -65,7 +65,7 @@ class BadInput(unittest.TestCase):
         self.fails_and_recovers({"version": "v1.26.3"}, {"version": "v1.28.5"}, "ReconcileError", "end-of-life")
 
     def test_a_value_that_the_template_rejects(self):
-        self.fails_and_recovers({"values": {"cni": {"ambient": {"enabled": True}}}}, {"values": None}, "ReconcileError", "values.cni.ambient.enabled")
+        self.fails_and_recovers({"values": {"cni": {"provider": "magic"}}}, {"values": None}, "ReconcileError", "values.cni.provider")
 
     def test_a_profile_without_values(self):
         self.fails_and_recovers({"profile": "external"}, {"profile": None}, "ReconcileError", 'profile "external"')

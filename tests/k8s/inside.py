@@ -134,6 +134,7 @@ mount -t tmpfs tmpfs /opt && mkdir -p /opt/cni/bin && mount --bind {self.dir}/cn
 mount -t overlay overlay -o lowerdir=/etc,upperdir={self.dir}/etc-upper,workdir={self.dir}/etc-work /etc
 mkdir -p /etc/cni/net.d && mount --bind {self.dir}/cni-conf /etc/cni/net.d
 mount -t tmpfs tmpfs /var/log && mkdir -p /var/log/pods
+mount -t tmpfs tmpfs /proc/1/ns && touch /proc/1/ns/net && mount --bind /proc/self/ns/net /proc/1/ns/net
 echo held; exec sleep infinity"""
         self.holder = subprocess.Popen(["unshare", "--net", "--mount", "--uts", "--propagation", "unchanged", "sh", "-c", setup], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                        stdin=subprocess.DEVNULL, text=True, start_new_session=True)

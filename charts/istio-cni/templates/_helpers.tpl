@@ -31,13 +31,21 @@ operator.istio.io/component: Cni
 {{/* What the agent reads from its environment. */}}
 {{- define "istio-cni.config" -}}
 {{- $v := include "istio-cni.values" . | fromYaml -}}
-{{- if $v.ambient.enabled -}}
-{{- fail "values.cni.ambient.enabled: ambient mode is not supported by this version of Fairlead; set it to false" -}}
-{{- end -}}
 {{- if and (ne (toString $v.provider) "default") (ne (toString $v.provider) "multus") -}}
 {{- fail (printf "values.cni.provider: %q is not known; use \"default\" or \"multus\"" (toString $v.provider)) -}}
 {{- end -}}
-AMBIENT_ENABLED: "false"
+AMBIENT_ENABLED: {{ $v.ambient.enabled | quote }}
+{{- if $v.ambient.enabled }}
+AMBIENT_ENABLEMENT_SELECTOR: {{ with $v.ambient.enablementSelectors }}{{ toJson . | quote }}{{ else }}""{{ end }}
+AMBIENT_DNS_CAPTURE: {{ $v.ambient.dnsCapture | quote }}
+AMBIENT_IPV6: {{ $v.ambient.ipv6 | quote }}
+AMBIENT_RECONCILE_POD_RULES_ON_STARTUP: {{ $v.ambient.reconcileIptablesOnStartup | quote }}
+ENABLE_AMBIENT_DETECTION_RETRY: {{ $v.ambient.enableAmbientDetectionRetry | quote }}
+{{- end }}
+ISTIO_OWNED_CNI_CONFIG: {{ $v.istioOwnedCNIConfig | quote }}
+{{- if $v.istioOwnedCNIConfig }}
+ISTIO_OWNED_CNI_CONFIG_FILENAME: {{ $v.istioOwnedCNIConfigFileName | default "02-istio-cni.conflist" | quote }}
+{{- end }}
 CHAINED_CNI_PLUGIN: {{ $v.chained | quote }}
 CURRENT_AGENT_VERSION: {{ coalesce $v.tag $v.global.tag .Chart.AppVersion | toString | quote }}
 EXCLUDE_NAMESPACES: {{ join "," $v.excludeNamespaces | quote }}
