@@ -31,7 +31,7 @@ fairlead_module(NAME chart LAYER 3 DEPS util value gotmpl
   SOURCES load.cc render.cc)
 fairlead_module(NAME redirect LAYER 3 DEPS util value kernel kube
   SOURCES ambient_config.cc ambient_rules.cc backend.cc backend_iptables.cc backend_nft.cc host_probes.cc iptables_text.cc nft_text.cc program.cc sidecar_config.cc sidecar_rules.cc
-  TESTS redirect_test.cc rules_test.cc)
+  TESTS redirect_test.cc rules_test.cc traffic_test.cc)
 fairlead_module(NAME controller LAYER 3 DEPS util value http kube LIBS PkgConfig::PROMETHEUS
   SOURCES controller.cc events.cc health.cc leader_election.cc metrics.cc work_queue.cc
   TESTS controller_test.cc)

@@ -14,7 +14,7 @@ set(FAIRLEAD_AGENT_VERSIONS 1.28.5 1.28.6 CACHE STRING "versions of the node age
 add_library(fl_istio_cni_main OBJECT src/cmd/istio_cni.cc)
 target_link_libraries(fl_istio_cni_main PUBLIC fl_cni)
 target_precompile_headers(fl_istio_cni_main REUSE_FROM fl_pch)
-add_library(fl_install_cni_main OBJECT src/cmd/install_cni.cc)
+add_library(fl_install_cni_main OBJECT src/cmd/install_cni.cc src/cmd/node_report.cc)
 target_link_libraries(fl_install_cni_main PUBLIC fl_agent fl_signals)
 target_precompile_headers(fl_install_cni_main REUSE_FROM fl_pch)
 # More versions, for images only.
@@ -70,5 +70,5 @@ endif()
 lab_image(mesh-sample dev mesh-sample /opt/fairlead/bin/mesh-sample mesh-sample)
 # An agent that ends at once: what a bad build of a version looks like.
 lab_image(install-cni 1.28.7 "install-cni" /opt/fairlead/bin/unused mesh-sample)
-fairlead_program(NAME fairlead SOURCES fairlead.cc render_chart.cc DEPS kube chart)
+fairlead_program(NAME fairlead SOURCES fairlead.cc node_report.cc render_chart.cc DEPS kube chart)
 target_sources(fairlead PRIVATE ${own_version})
