@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "cmd/node_report.h"
 #include "cmd/render_chart.h"
 #include "cmd/version.h"
 #include "kube/client.h"
@@ -275,6 +276,10 @@ int main(int argc, char** argv) {
   logs->add_option("-c,--container", o.container, "Container");
   logs->add_option("--tail", o.tail, "Only that many of the last lines");
   cmd::RenderOptions render;
+  std::string run_dir = "/var/run/istio-cni";
+  auto* node_command = app.add_subcommand("node", "Show what the agent of this node knows; run it on the node, as root");
+  node_command->add_option("--run-dir", run_dir, "The agent's directory")->capture_default_str();
+  node_command->add_option("-o,--output", o.output, "json")->check(CLI::IsMember({"json"}));
   auto* render_command = app.add_subcommand("render", "Print what a Helm chart renders to; needs no cluster");
   render_command->add_option("chart", render.chart, "Directory of the chart")->required();
   render_command->add_option("--name", render.name, "Name of the release")->capture_default_str();
@@ -285,6 +290,11 @@ int main(int argc, char** argv) {
       ->check(CLI::IsMember({"yaml", "json"}));
   render_command->add_flag("--include-crds", render.include_crds, "The chart's CRDs, too");
   CLI11_PARSE(app, argc, argv);
+  if (node_command->parsed()) {
+    auto text = cmd::NodeReport(run_dir, o.output == "json");
+    fputs(text.ok() ? text->c_str() : ("error: " + text.error().message + "\n").c_str(), text.ok() ? stdout : stderr);
+    return text.ok() ? 0 : 1;
+  }
   if (render_command->parsed()) {
     if (!o.ns.empty()) render.ns = o.ns;
     render.json = o.output == "json";

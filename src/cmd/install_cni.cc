@@ -1,6 +1,7 @@
 // The node agent: the container of the DaemonSet istio-cni-node.
 #include "agent/agent.h"
 #include "cmd/memory.h"
+#include "cmd/node_report.h"
 #include "cmd/signals.h"
 #include "cmd/version.h"
 #include "kube/client.h"
@@ -17,6 +18,12 @@ int main(int argc, char** argv) {
   if (args == std::vector<std::string>{"--version"}) {
     printf("install-cni %s\n", cmd::kComponentVersion);
     return 0;
+  }
+  if (!args.empty() && args[0] == "node") {  // kubectl exec -n istio-cni POD -- install-cni node
+    const char* run_dir = getenv("CNI_AGENT_RUN_DIR");
+    auto report = cmd::NodeReport(run_dir ? run_dir : agent::Config().run_dir, args.back() == "--json");
+    fputs(report.ok() ? report->c_str() : ("Error: " + report.error().message + "\n").c_str(), report.ok() ? stdout : stderr);
+    return report.ok() ? 0 : 1;
   }
   auto fail = [](const Error& e) {
     Log(Level::kError, "install-cni cannot run", {{"error", e.message}});

@@ -1,0 +1,67 @@
+#include "cmd/node_report.h"
+
+#include <ctime>
+
+#include "http/client.h"
+#include "value/json.h"
+
+namespace fairlead::cmd {
+namespace {
+
+using value::At;
+using value::Str;
+
+std::string Clock(int64_t seconds) {
+  time_t t = static_cast<time_t>(seconds);
+  tm parts{};
+  gmtime_r(&t, &parts);
+  char text[32];
+  strftime(text, sizeof text, "%H:%M:%SZ", &parts);
+  return text;
+}
+
+std::string Table(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<size_t> widths;
+  for (const auto& row : rows)
+    for (size_t i = 0; i < row.size(); ++i) {
+      if (widths.size() <= i) widths.push_back(0);
+      widths[i] = std::max(widths[i], row[i].size());
+    }
+  std::string out;
+  for (const auto& row : rows) {
+    std::string line;
+    for (size_t i = 0; i < row.size(); ++i) line += row[i] + std::string(widths[i] - row[i].size() + 3, ' ');
+    out += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
+  }
+  return out;
+}
+
+}  // namespace
+
+Result<std::string> NodeReport(const std::string& run_dir, bool json) {
+  http::Client client({.base_url = "http://agent", .unix_path = run_dir + "/pluginevent.sock"});
+  auto answer = client.Do({.target = "/node", .timeout = std::chrono::seconds(10)});
+  if (!answer.ok())
+    return answer.error().Wrap("no agent answers on " + run_dir +
+                               "/pluginevent.sock; this command runs as root on a node, or in its istio-cni-node pod");
+  if (answer->status != 200)
+    return MakeError(Code::kForbidden, "the agent answered " + std::to_string(answer->status) + ": " + answer->body.substr(0, 200));
+  FL_ASSIGN(Json j, value::ParseJson(answer->body, "the agent's answer"));
+  if (json) return value::DumpPretty(j) + "\n";
+  std::string out = "Node " + Str(j, "node") + ", agent " + Str(j, "version") + ", new rules by " + Str(j, "backend");
+  if (At(j, "ztunnels").is_number()) out += ", " + std::to_string(value::Int(j, "ztunnels")) + " ztunnel connected";
+  out += ", " + std::to_string(value::Int(j, "driftRepaired")) + " repaired since its start\n\n";
+  std::vector<std::vector<std::string>> pods{{"POD", "MODE", "RULES", "BY AGENT", "NETNS"}};
+  for (const Json& p : At(j, "pods"))
+    pods.push_back({Str(p, "pod"), Str(p, "mode"), Str(p, "backend") + (Str(p, "rules") == "found" ? " (not ours)" : ""),
+                    Str(p, "agentVersion"), Str(p, "netns").empty() ? "not reachable" : Str(p, "netns")});
+  out += pods.size() == 1 ? "No pod is enrolled.\n" : Table(pods);
+  std::vector<std::vector<std::string>> events{{"TIME", "POD", "WHAT"}};
+  for (const Json& e : At(j, "events"))
+    events.push_back({Clock(value::Int(e, "time")), Str(e, "pod"),
+                      Str(e, "what") + (Str(e, "detail").empty() ? "" : ": " + Str(e, "detail"))});
+  if (events.size() > 1) out += "\n" + Table(events);
+  return out;
+}
+
+}  // namespace fairlead::cmd
