@@ -2,9 +2,9 @@
 PRESET ?= release
 BUILD := build/$(PRESET)
 PACKAGES := g++ cmake ninja-build ccache pkg-config python3 libboost-dev libssl-dev nlohmann-json3-dev \
-            libyaml-cpp-dev libnftables-dev libcli11-dev prometheus-cpp-dev libprotobuf-dev protobuf-compiler libgtest-dev containernetworking-plugins nftables iproute2
+            libyaml-cpp-dev libnftables-dev libcli11-dev prometheus-cpp-dev libprotobuf-dev protobuf-compiler libgtest-dev containernetworking-plugins nftables iptables iproute2
 
-K8S_PACKAGES := etcd-server containerd runc buildah iptables openssl util-linux binutils
+K8S_PACKAGES := etcd-server containerd runc buildah openssl util-linux binutils
 IMAGE_VERSIONS ?= 1.28.5,1.28.6
 
 .PHONY: help demo test unit e2e k8s k8s-deps k8s-programs k8s-up k8s-down bench images build deps format generate clean

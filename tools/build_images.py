@@ -114,6 +114,14 @@ class Image:
         return packages - {None}
 
 
+def iptables():
+    """Both iptables by the names that the agent calls, and all of their extensions: one that is missing makes a listing fail."""
+    found = {f"/usr/sbin/{family}-{kind}-{what}": f"/usr/sbin/xtables-{kind}-multi"
+             for family in ("iptables", "ip6tables") for kind in ("nft", "legacy") for what in ("save", "restore")}
+    extensions = next(pathlib.Path("/usr/lib").glob("*-linux-gnu/xtables"))
+    return found | {str(f): os.path.realpath(f) for f in sorted(extensions.glob("*.so"))}
+
+
 def write_archive(directory, path):
     """A tar whose bytes depend on the contents alone."""
     with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
@@ -165,7 +173,7 @@ def main():
     build = options.build
     images = [Image("fairlead-operator", own, {"/usr/local/bin/fairlead-operator": build / "fairlead-operator"})]
     images += [Image("install-cni", v, {"/usr/local/bin/install-cni": build / f"install-cni-{v}", "/opt/cni/bin/istio-cni": build / f"istio-cni-{v}",
-                                        "/usr/sbin/nft": "/usr/sbin/nft"}) for v in versions]
+                                        "/usr/sbin/nft": "/usr/sbin/nft", **iptables()}) for v in versions]
     if options.tests:
         images += [Image("mesh-sample", own, {"/usr/local/bin/mesh-sample": build / "mesh-sample"}), Image("pause", own, {"/pause": build / "pause"})]
     for i in build_all(images, options.hub, options.out):

@@ -67,7 +67,7 @@ def of_ready_pod(event, records):
 def start_times(where, records):
     seconds = sorted((r["readyMs"] - r["seenMs"]) / 1000 for r in records if r["readyMs"])
     at = lambda share: round(seconds[min(len(seconds) - 1, int(share * len(seconds)))], 2) if seconds else 0.0
-    return {f"median pod start {where} (s)": at(0.5), f"slowest pod start {where} (s)": at(1)}
+    return {f"median pod start {where} (s)": at(0.5), f"p95 pod start {where} (s)": at(0.95), f"slowest pod start {where} (s)": at(1)}
 
 
 def old_agents(c, version):

@@ -8,6 +8,7 @@ import unittest
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "e2e")]
 from kube_cluster import KubeCluster  # noqa: E402
+from client import pod_ready  # noqa: E402, F401
 from scenario import start_mesh  # noqa: E402
 
 VERSIONS = ("v1.28.5", "v1.28.6")
@@ -31,11 +32,13 @@ def stop():
         _cluster = None
 
 
-def install(c, version=VERSIONS[0]):
-    """Operator and CNI as they are when nothing was changed; does nothing where that is so."""
+def install(c, version=VERSIONS[0], values=None):
+    """Operator and CNI as they are when nothing but `values` was changed; does nothing where that is so."""
     c.install_operator()
     c.install_cni(version)
-    c.kubectl("patch", "istiocni", "default", "--type=merge", "-p", '{"spec":{"values":null,"version":"%s"}}' % version)
+    c.kubectl("patch", "istiocni", "default", "--type=merge", "-p", json.dumps({"spec": {"values": None, "version": version}}))
+    if values:
+        c.kubectl("patch", "istiocni", "default", "--type=merge", "-p", json.dumps({"spec": {"values": values}}))
     c.wait_ready("120s")
 
 
@@ -49,16 +52,26 @@ def other_version(c):
 
 class MeshTest(unittest.TestCase):
     """Tests on the shared cluster `c` with the CNI installed and a mesh that talks all the time."""
+    ambient = False
+
+    @classmethod
+    def values(cls, **cni):
+        """spec.values with these of the chart, in the mode of the class."""
+        if cls.ambient:
+            cni["ambient"] = {"enabled": True}
+        return {"cni": cni} if cni else None
 
     @classmethod
     def setUpClass(cls):
         cls.c = cluster()
-        install(cls.c)
-        start_mesh(cls.c)
+        install(cls.c, values=cls.values())
+        if cls.ambient:
+            cls.c.install_ztunnel()
+        start_mesh(cls.c, ambient=cls.ambient)
 
     @classmethod
     def tearDownClass(cls):
-        cls.c.kubectl("delete", "namespace", "mesh", "load", "--ignore-not-found")
+        cls.c.kubectl("delete", "namespace", "mesh", "load", "istio-system", "--ignore-not-found")
 
     def patch(self, spec):
         return self.c.kubectl("patch", "istiocni", "default", "--type=merge", "-p", json.dumps({"spec": spec}))

@@ -179,7 +179,8 @@ class Observer(threading.Thread):
                 r["readyMs"] = now
             if meta.get("deletionTimestamp") and not r["deletedMs"]:
                 r["deletedMs"] = now
-            if "sidecar.istio.io/status" in meta.get("annotations", {}) and "tries" not in r and any(
+            of_mesh = "sidecar.istio.io/status" in meta.get("annotations", {}) or meta.get("labels", {}).get("istio.io/dataplane-mode") == "ambient"
+            if of_mesh and "tries" not in r and any(
                     "running" in s["state"] and s["name"] == "app" for s in pod["status"].get("containerStatuses", [])):
                 r["tries"] = 0
                 self.questions.append(r)

@@ -3,8 +3,6 @@ import json
 import pathlib
 
 PATH = pathlib.Path(__file__).resolve().parent.parent.parent / "build/k8s/report.json"
-AMBIENT = ("five updates in a row under load, ambient mode, with surge", "five updates in a row under load, ambient mode, without surge")
-PENDING = "the data plane has no ambient mode yet"
 
 
 def load():
@@ -38,17 +36,16 @@ def table():
         return ""
     updates = {t: r[0] for t, r in data.items() if "pods created under load" in r[0]}
     faults = {t.removeprefix("fault: "): r[0] for t, r in data.items() if t.startswith("fault: ")}
-    control = data.get("the same load, no update", [{}])[0]
+    controls = {t: r[0] for t, r in data.items() if t.endswith("no update")}
     idle = data.get("ten updates without load", [])
     lines = []
     if updates:
         columns = {f"{i + 1}": f for i, f in enumerate(updates.values())}
         lines += ["Updates under load", ""] + [f"{i + 1}. {title}" for i, title in enumerate(updates)]
-        lines += [f"{len(updates) + 1 + i}. {title}: {PENDING}" for i, title in enumerate(AMBIENT) if title not in updates]
         names = list(dict.fromkeys(k for f in updates.values() for k in f))
         lines += [""] + markdown(["", *columns], [[n, *(f.get(n, "") for f in columns.values())] for n in names])
-    if control:
-        lines += [""] + [f"{name}: {value}" for name, value in control.items()]
+    for title, control in controls.items():
+        lines += ["", title + ": " + ", ".join(f"{name} {value}" for name, value in control.items())]
     if idle:
         lines += ["", "Ten updates without load, one after the other", ""]
         lines += markdown(["", *range(1, len(idle) + 1)], [[n, *(r[n] for r in idle)] for n in idle[0]])
