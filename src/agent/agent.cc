@@ -179,7 +179,9 @@ class Agent {
   std::vector<UniqueFd> Release() {
     reconciler_->Pause(true);
     server_->Pause();
-    return ztunnel_ ? ztunnel_->Release() : std::vector<UniqueFd>();
+    auto connections = ztunnel_ ? ztunnel_->Release() : std::vector<UniqueFd>();
+    service_->Drain(true);
+    return connections;
   }
 
   void Resume() {
@@ -187,6 +189,7 @@ class Agent {
       Log(Level::kError, "the journal could not be read again", {{"error", s.error().message}});
     if (ztunnel_)
       if (auto again = ztunnel_listener_.Duplicate(); again.ok()) ztunnel_->Start(std::move(*again));
+    service_->Drain(false);
     server_->Resume();
     reconciler_->Pause(false);
   }

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -122,6 +123,68 @@ TEST_F(Node, KeepsWatchAndRepairsAtOnce) {
   std::this_thread::sleep_for(Millis(50));
   std::filesystem::remove(config.bin_dir + "/istio-cni");
   EXPECT_TRUE(within([&] { return FileExists(config.bin_dir + "/istio-cni"); }));
+}
+
+TEST_F(Node, KeepsAConfigurationOfItsOwnBesideThePrimarys) {
+  config.owned_config = true;
+  const std::string primary = R"({"name":"m","cniVersion":"1.0.0","plugins":[{"type":"bridge"}]})";
+  Conflist("10-main.conflist", primary);
+  Installer installer(config, metrics);
+  ASSERT_TRUE(installer.Install().ok());
+  EXPECT_EQ(*ReadFile(config.net_dir + "/10-main.conflist"), primary) << "the primary's file is left alone";
+  EXPECT_EQ(Installed("02-istio-cni.conflist")["plugins"].size(), 2u);
+  // A change within the primary's plugins comes along, not only another plugin.
+  Conflist("10-main.conflist", R"({"name":"m","cniVersion":"1.0.0","plugins":[{"type":"bridge","mtu":1400}]})");
+  ASSERT_TRUE(installer.Install().ok());
+  EXPECT_EQ(Installed("02-istio-cni.conflist")["plugins"][0]["mtu"], 1400);
+  std::filesystem::remove(config.net_dir + "/02-istio-cni.conflist");
+  ASSERT_TRUE(installer.Install().ok());
+  EXPECT_TRUE(FileExists(config.net_dir + "/02-istio-cni.conflist"));
+  ASSERT_TRUE(installer.Uninstall().ok());
+  EXPECT_FALSE(FileExists(config.net_dir + "/02-istio-cni.conflist"));
+  EXPECT_TRUE(FileExists(config.net_dir + "/10-main.conflist"));
+}
+
+TEST_F(Node, WritesAPluginOfItsOwnForMultus) {
+  config.chained = false;
+  config.conf_name = "istio-cni.conf";
+  Conflist("00-multus.conf", R"({"name":"multus","cniVersion":"0.4.0","type":"multus"})");
+  Installer installer(config, metrics);
+  ASSERT_TRUE(installer.Install().ok());
+  EXPECT_EQ(Installed("istio-cni.conf")["type"], "istio-cni");
+  EXPECT_EQ(Installed("00-multus.conf")["type"], "multus");
+  ASSERT_TRUE(installer.Uninstall().ok());
+  EXPECT_FALSE(FileExists(config.net_dir + "/istio-cni.conf"));
+}
+
+TEST_F(Node, RepairsModesAndSaysWhatADiskRefuses) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root to mount";
+  Conflist("10-main.conflist", R"({"name":"m","cniVersion":"1.0.0","plugins":[{"type":"bridge"}]})");
+  Installer installer(config, metrics);
+  ASSERT_TRUE(installer.Install().ok());
+  std::filesystem::permissions(config.bin_dir + "/istio-cni", std::filesystem::perms::owner_read);
+  ASSERT_TRUE(installer.Install().ok());
+  struct stat st {};
+  ASSERT_EQ(::stat((config.bin_dir + "/istio-cni").c_str(), &st), 0);
+  EXPECT_EQ(st.st_mode & 0777, 0755u);
+
+  // A full disk: what was there stays whole, nothing half is left, and the message names the file.
+  ASSERT_EQ(::mount("small", config.bin_dir.c_str(), "tmpfs", 0, "size=64k"), 0);
+  (void)WriteFileAtomic(config.bin_dir + "/istio-cni", "old", 0755).ok();
+  (void)WriteFileAtomic(config.plugin_source, std::string(1 << 20, 'x'), 0755).ok();
+  Status full = installer.Install();
+  EXPECT_FALSE(full.ok());
+  EXPECT_NE(full.error().message.find(config.bin_dir), std::string::npos) << full.error().message;
+  EXPECT_EQ(*ReadFile(config.bin_dir + "/istio-cni"), "old");
+  EXPECT_EQ(ListDirectory(config.bin_dir)->size(), 1u) << "no temporary file";
+  // A disk that cannot be written to.
+  ASSERT_EQ(::mount(nullptr, config.bin_dir.c_str(), nullptr, MS_REMOUNT | MS_RDONLY, nullptr), 0);
+  Status read_only = installer.Install();
+  EXPECT_FALSE(read_only.ok());
+  EXPECT_NE(read_only.error().message.find("Read-only"), std::string::npos) << read_only.error().message;
+  ASSERT_EQ(::umount2(config.bin_dir.c_str(), MNT_DETACH), 0);
+  ASSERT_TRUE(installer.Install().ok()) << "and goes on when it can";
+  EXPECT_NE(metrics.Text().find("istio_cni_installs_total{result=\"COPY_BINARIES_FAILURE\"} 2"), std::string::npos);
 }
 
 TEST_F(Node, ReadsItsSettingsAsIstioCniDoes) {

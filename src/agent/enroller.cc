@@ -141,14 +141,12 @@ bool Enroller::VerifyOne(const Enrolled& e) {
 int Enroller::VerifyAll(const std::function<bool(const JournalEntry&)>& still_exists) {
   int repaired = 0;
   std::map<std::string, int> enrolled{{"sidecar", 0}, {"ambient", 0}, {"unreachable", 0}};
-  std::vector<std::string> uids;
   for (const Enrolled& e : journal_.List()) {
     if (!still_exists(e.entry)) {
       Unenrol(e, false);
       continue;
     }
     ++enrolled[!e.netns ? "unreachable" : e.entry.ambient() ? "ambient" : "sidecar"];
-    if (e.entry.ambient()) uids.push_back(e.entry.pod_uid);
     if (e.netns && !VerifyOne(e)) ++repaired;
   }
   if (ambient_) {
@@ -159,7 +157,8 @@ int Enroller::VerifyAll(const std::function<bool(const JournalEntry&)>& still_ex
       if (e.entry.ambient() && e.netns)
         if (auto addresses = AddressesIn(e.netns->get()); addresses.ok() && !addresses->empty())
           (void)ambient_->probes.Set(e.entry.pod_uid, *addresses).ok();
-    (void)ambient_->probes.KeepOnly(uids).ok();
+    // A pod is in the journal before it is in the set, so one that comes at this moment is not taken out.
+    (void)ambient_->probes.KeepOnly([this](const std::string& uid) { return journal_.FindPod(uid).has_value(); }).ok();
   }
   for (const auto& [state, n] : enrolled)
     metrics_.Set("fairlead_agent_pods", {{"state", state}}, n, "Pods that this agent keeps, by state");

@@ -8,6 +8,7 @@
 
 #include <filesystem>
 
+#include "agent/agent.h"
 #include "agent/plugin_service.h"
 #include "agent/pod_reconciler.h"
 #include "zds/messages.h"
@@ -26,12 +27,14 @@ namespace {
 class FakeApi : public kube::Api {
  public:
   Result<Json> Get(const kube::Resource& r, const std::string& ns, const std::string& name) override {
+    if (away) return MakeError(Code::kUnavailable, "connection refused");
     std::lock_guard lock(mutex);
     auto it = objects.find(r.plural + "/" + ns + "/" + name);
     if (it == objects.end()) return MakeError(Code::kNotFound, name + " not found");
     return it->second;
   }
   Result<kube::ListResult> List(const kube::Resource& r, const std::string&, const kube::ListOptions&) override {
+    if (away) return MakeError(Code::kUnavailable, "connection refused");
     std::lock_guard lock(mutex);
     kube::ListResult out;
     out.resource_version = "1";
@@ -67,6 +70,7 @@ class FakeApi : public kube::Api {
     }
     return {};
   }
+  std::atomic<bool> away{false};
   std::mutex mutex;
   std::map<std::string, Json> objects;
   std::vector<std::string> patches, deleted;
@@ -342,7 +346,7 @@ TEST_F(Enrolment, PodsThatRunAlreadyComeInAndLeaveWithTheirLabels) {
   Begin(true);
   Ztunnel z(dir + "/ztunnel.sock");
   reconciler->AdoptAll();
-  EXPECT_TRUE(z.Has("a"));
+  EXPECT_TRUE(Within([&] { return z.Has("a"); }));
   EXPECT_FALSE(z.Has("b"));
   EXPECT_NE(Tables(a).find("istio-ambient-nat"), std::string::npos);
   EXPECT_EQ(Tables(b).find("istio"), std::string::npos);
@@ -456,6 +460,103 @@ TEST_F(Enrolment, TheSocketServesIstiosPluginToo) {
   ForEachMutation({R"({"Netns":"/var/run/netns/../x","PodName":"a","PodNamespace":"ns","IPs":[]})"}, 300, [&](const std::string& body) {
     EXPECT_NE(post(body), -1) << body;
   });
+}
+
+// A whole agent, beside one that dies at each step of the handover.
+class WholeAgent : public Enrolment {
+ protected:
+  void SetUp() override {
+    Enrolment::SetUp();
+    if (::geteuid() != 0) return;
+    for (const char* d : {"/net.d", "/bin"}) std::filesystem::create_directories(dir + d);
+    config.net_dir = dir + "/net.d";
+    config.bin_dir = dir + "/bin";
+    config.plugin_source = dir + "/source";
+    config.monitoring_port = 0;
+    config.health_port = 0;
+    config.ambient.ztunnel_socket = dir + "/ztunnel.sock";
+    (void)WriteFileAtomic(config.plugin_source, "plugin", 0755).ok();
+    (void)WriteFileAtomic(dir + "/net.d/10-main.conflist", R"({"name":"m","cniVersion":"1.0.0","plugins":[{"type":"bridge"}]})", 0600).ok();
+  }
+  std::jthread Start() {
+    return std::jthread([this](std::stop_token stop) {
+      Status s = RunAgent(config, api, stop);
+      EXPECT_TRUE(s.ok()) << s.error().message;
+    });
+  }
+  std::string Version() {
+    http::Client client({.base_url = "http://agent", .unix_path = dir + "/pluginevent.sock"});
+    auto r = client.Do({.target = "/version", .timeout = Millis(1000)});
+    return r.ok() ? value::Str(Json::parse(r->body), "version") : r.error().message;
+  }
+};
+
+TEST_F(WholeAgent, ServesWhereverInTheHandoverTheOldOneDies) {
+  const char* steps[] = {"at once", "after hello", "after a pod", "after the offer", "after take", "after released"};
+  for (int step = 0; step < 6; ++step) {
+    SCOPED_TRACE(steps[step]);
+    UniqueFd plugin = std::move(*ListenUnix(dir + "/pluginevent.sock", SocketKind::kStream, 0600));
+    UniqueFd handover = std::move(*ListenUnix(dir + "/handover.sock", SocketKind::kSeqPacket, 0600));
+    std::jthread old_agent([&] {
+      if (!WaitFd(handover.get(), POLLIN, Millis(5000)).ok()) return;
+      UniqueFd c(::accept(handover.get(), nullptr, nullptr));
+      auto receive = [&] { return WaitFd(c.get(), POLLIN, Millis(5000)).ok() && ReceiveWithFds(c.get(), 65536).ok(); };
+      auto send = [&](const std::string& text, std::vector<int> fds = {}) { (void)SendWithFds(c.get(), text, fds).ok(); };
+      if (step >= 1) receive();
+      if (step >= 2) send(R"({"pod":{"version":1,"containerID":"x","backend":"nft","sidecar":{"includeIPRanges":["*"]}}})");
+      if (step >= 3) send(R"({"offer":{"protocol":2,"version":"old"}})", {plugin.get()});
+      if (step >= 4) receive();
+      if (step >= 5) send(R"({"released":{"ztunnels":0}})");
+      c.reset();
+      handover.reset();
+      plugin.reset();
+    });
+    std::jthread agent = Start();
+    old_agent.join();
+    EXPECT_TRUE(Within([&] { return Version() == "1.28.6"; })) << Version();
+    EXPECT_TRUE(Within([&] { return FileExists(dir + "/bin/istio-cni"); }));
+  }
+}
+
+TEST_F(WholeAgent, ComesAfterARebootWithNothingButTheNodesDisk) {
+  // tmpfs is empty and no namespace is left; the configuration with the plugin in it is still there.
+  (void)WriteFileAtomic(dir + "/net.d/10-main.conflist", R"({"name":"m","cniVersion":"1.0.0","plugins":[{"type":"bridge"},{"type":"istio-cni"}]})", 0600).ok();
+  std::filesystem::create_directories(dir + "/journal");
+  JournalEntry gone;
+  gone.container_id = "before-the-reboot";
+  gone.pod_uid = "uid-of-a";
+  gone.netns_path = "/var/run/netns/gone";
+  gone.config = redirect::AmbientConfig();
+  (void)WriteFileAtomic(dir + "/journal/before-the-reboot.json", ToJson(gone).dump(), 0600).ok();
+  (void)WriteFileAtomic(dir + "/journal/complete", "1\n", 0600).ok();
+  Put(AmbientPod("a"));
+  config.ambient.enabled = true;
+  config.host_netns = "/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(host.get());
+  std::jthread agent = Start();
+  ASSERT_TRUE(Within([&] { return Version() == "1.28.6"; })) << Version();
+  Ztunnel z(dir + "/ztunnel.sock");
+  UniqueFd a = Netns("a", "10.8.0.2");
+  cni::AgentRequest r{"ADD", "after-it", "eth0", "/var/run/netns/a", "a", "ns", "", "net", {}};
+  auto c = ConnectUnix(dir + "/pluginevent.sock", SocketKind::kStream);
+  std::string body = ToJson(r).dump();
+  ASSERT_TRUE(SendWithFds(c->get(), "POST " + std::string(cni::kAgentPath) + " HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-Wait-Ms: 5000\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body, {a.get()}).ok());
+  ASSERT_TRUE(WaitFd(c->get(), POLLIN, Millis(8000)).ok());
+  EXPECT_TRUE(ReceiveWithFds(c->get(), 4096)->bytes.starts_with("HTTP/1.1 200"));
+  EXPECT_TRUE(z.Has("a"));
+  EXPECT_FALSE(FileExists(dir + "/journal/before-the-reboot.json")) << "the pod has a new attachment";
+}
+
+TEST_F(WholeAgent, StartsWhileTheApiServerIsAway) {
+  config.ambient.enabled = true;
+  config.host_netns = "/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(host.get());
+  std::filesystem::create_directories(dir + "/journal");
+  (void)WriteFileAtomic(dir + "/journal/complete", "1\n", 0600).ok();
+  Put(AmbientPod("a"));
+  api.away = true;
+  std::jthread agent = Start();
+  EXPECT_TRUE(Within([&] { return Version() == "1.28.6"; })) << "the plugin can connect, and waits";
+  Ztunnel z(dir + "/ztunnel.sock");
+  EXPECT_TRUE(Within([&] { return z.Log() == "snapshot"; })) << "ztunnel is served from the journal: " << z.Log();
 }
 
 }  // namespace

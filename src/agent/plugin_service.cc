@@ -11,6 +11,9 @@ using cni::CniError;
 constexpr Millis kLongestWait{100000};
 // istio's plugin gives up after five seconds, and does not try again.
 constexpr Millis kIstioPluginWait{4500};
+// Longer than anything that writes takes.
+constexpr Millis kDrainTime{4000};
+constexpr Millis kSlice{1000};
 
 // A pod that could not be found or understood: worth another try, or not.
 CniError Unknown(const Error& e) {
@@ -49,9 +52,29 @@ void PluginService::Handle(http::Request& r, http::ResponseWriter& w) {
 }
 
 CniError PluginService::Serve(const cni::AgentRequest& r, UniqueFd netns, SteadyTime deadline) {
+  {
+    std::lock_guard lock(mutex_);
+    ++serving_;
+  }
+  CniError error = Dispatch(r, std::move(netns), deadline);
+  std::lock_guard lock(mutex_);
+  if (--serving_ == 0) idle_.notify_all();
+  return error;
+}
+
+void PluginService::Drain(bool draining) {
+  draining_ = draining;
+  std::unique_lock lock(mutex_);
+  if (draining && !idle_.wait_for(lock, kDrainTime, [&] { return serving_ == 0; }))
+    Log(Level::kWarn, "requests are still going on while another agent takes over", {{"requests", serving_}});
+}
+
+CniError PluginService::Dispatch(const cni::AgentRequest& r, UniqueFd netns, SteadyTime deadline) {
   auto started = SteadyNow();
   CniError error;
-  if (r.command == "ADD")
+  if (r.container_id.find('/') != r.container_id.npos)
+    error = {cni::kBadEnvironment, "not a container ID: " + r.container_id.substr(0, 80), ""};
+  else if (r.command == "ADD")
     error = Add(r, std::move(netns), deadline);
   else if (r.command == "CHECK")
     error = Check(r, netns, deadline);
@@ -80,10 +103,12 @@ CniError PluginService::Add(const cni::AgentRequest& r, UniqueFd netns, SteadyTi
   auto id = kernel::IdentifyNetns(netns.get());
   if (!netns.valid() || !id.ok())
     return {cni::kUnknownContainer, "the request carries no network namespace", id.ok() ? "" : id.error().message};
-  auto pod = enroller_.pods().Find(r.pod_namespace, r.pod_name, r.pod_uid, deadline);
+  Result<kube::ObjectPtr> pod = MakeError(Code::kUnavailable, "another agent takes over");
+  while (!draining_ && !pod.ok() && pod.error().code == Code::kUnavailable && SteadyNow() < deadline)
+    pod = enroller_.pods().Find(r.pod_namespace, r.pod_name, r.pod_uid, std::min(deadline, SteadyNow() + kSlice));
   if (!pod.ok()) return Unknown(pod.error());
   auto decision = enroller_.Decide(**pod);
-  while (!decision.ok() && decision.error().code == Code::kUnavailable && SteadyNow() + Millis(20) < deadline) {
+  while (!draining_ && !decision.ok() && decision.error().code == Code::kUnavailable && SteadyNow() + Millis(20) < deadline) {
     std::this_thread::sleep_for(Millis(20));
     decision = enroller_.Decide(**pod);
   }
@@ -119,7 +144,10 @@ CniError PluginService::Check(const cni::AgentRequest& r, const UniqueFd& netns,
 }
 
 void PluginService::Delete(const cni::AgentRequest& r) {
-  if (auto e = enroller_.journal().Find(r.container_id)) enroller_.Unenrol(*e, false);
+  if (auto e = enroller_.journal().Find(r.container_id))
+    enroller_.Unenrol(*e, false);
+  else
+    (void)enroller_.journal().Erase(r.container_id).ok();  // a file that another agent left
 }
 
 // Attachments of this network that the runtime does not know any more. Those that no runtime told of are the pods' to end.

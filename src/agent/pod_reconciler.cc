@@ -11,7 +11,9 @@ using value::Str;
 
 // Others look at it: istiod, ztunnel's operators, istioctl. Values and key are istio's.
 constexpr const char* kRedirection = "ambient.istio.io/redirection";
-constexpr Millis kEnrolTimeout{10000};
+// How long a pod that runs already waits for ztunnel. It is in the journal before, so a ztunnel that comes later gets it
+// with its snapshot.
+constexpr Millis kZtunnelWait{1000};
 // A pod that the runtime is attaching at this moment is the plugin's to bring in.
 constexpr Millis kLookAgain{2000};
 
@@ -37,7 +39,7 @@ PodReconciler::PodReconciler(const Config& config, kube::Api& api, kube::Informe
       namespaces_(namespaces),
       enroller_(enroller),
       metrics_(metrics),
-      controller_("pods", [this](const std::string& key) { return paused_ ? controller::Outcome{} : Reconcile(key); }, metrics) {}
+      controller_("pods", [this](const std::string& key) { return paused_ ? controller::Outcome{} : Reconcile(key, kZtunnelWait); }, metrics) {}
 
 void PodReconciler::Watch() {
   auto count = [this](const char* type) {
@@ -67,11 +69,11 @@ void PodReconciler::Pause(bool paused) {
 
 void PodReconciler::AdoptAll() {
   for (const kube::ObjectPtr& pod : pods_.List())
-    if (auto r = Reconcile(kube::Key(*pod)); !r.ok())
+    if (auto r = Reconcile(kube::Key(*pod), Millis(0)); !r.ok() && r.error().code != Code::kDeadlineExceeded)
       Log(Level::kWarn, "pod not brought in yet", {{"pod", kube::Key(*pod)}, {"error", r.error().message}});
 }
 
-Result<controller::Outcome> PodReconciler::Reconcile(const std::string& key) {
+Result<controller::Outcome> PodReconciler::Reconcile(const std::string& key, Millis ztunnel_wait) {
   auto pod = pods_.Get(key);
   if (!pod) return controller::Outcome{};
   auto enrolled = enroller_.journal().FindPod(kube::Uid(*pod));
@@ -93,7 +95,7 @@ Result<controller::Outcome> PodReconciler::Reconcile(const std::string& key) {
   }
   if (wanted && !enrolled) {
     if (AddressesOf(*pod).empty()) return controller::Outcome{};  // it has no network yet: the plugin brings it in
-    Status s = ambient ? BringIn(*pod, decision->config) : Repair(*pod, decision->config);
+    Status s = ambient ? BringIn(*pod, decision->config, ztunnel_wait) : Repair(*pod, decision->config);
     if (!s.ok() && s.error().code == Code::kNotFound) return controller::Outcome{.requeue_after = kLookAgain};
     if (!s.ok()) return s.error();
     enrolled = enroller_.journal().FindPod(kube::Uid(*pod));
@@ -103,11 +105,11 @@ Result<controller::Outcome> PodReconciler::Reconcile(const std::string& key) {
 }
 
 // A pod that runs: its namespace is found by its address.
-Status PodReconciler::BringIn(const Json& pod, const redirect::PodConfig& config) {
+Status PodReconciler::BringIn(const Json& pod, const redirect::PodConfig& config, Millis ztunnel_wait) {
   FL_ASSIGN(FoundNetns found, FindNetns(config_.netns_dir, AddressesOf(pod)));
   return enroller_.Enrol(pod, config,
                          {"uid-" + kube::Uid(pod), "", found.path, std::make_shared<UniqueFd>(std::move(found.fd)), true},
-                         SteadyNow() + kEnrolTimeout);
+                         SteadyNow() + ztunnel_wait);
 }
 
 // A sidecar pod that this node's plugin did not bring in: it ran before the plugin was here, or started without it.
@@ -118,7 +120,7 @@ Status PodReconciler::Repair(const Json& pod, const redirect::PodConfig& config)
                    "Pods that ran without their rules, by what was done");
   };
   if (config_.repair.repair_pods) {
-    Status s = BringIn(pod, config);
+    Status s = BringIn(pod, config, Millis(0));
     if (!s.ok() && s.error().code != Code::kNotFound) count("repair", "fail");
     if (!s.ok()) return s;
     auto e = enroller_.journal().FindPod(kube::Uid(pod));

@@ -25,8 +25,8 @@ class PodReconciler {
   void AdoptAll();
 
  private:
-  Result<controller::Outcome> Reconcile(const std::string& key);
-  Status BringIn(const Json& pod, const redirect::PodConfig& config);
+  Result<controller::Outcome> Reconcile(const std::string& key, Millis ztunnel_wait);
+  Status BringIn(const Json& pod, const redirect::PodConfig& config, Millis ztunnel_wait);
   Status Repair(const Json& pod, const redirect::PodConfig& config);
   Status DeleteOrLabel(const Json& pod);
   bool IsBroken(const Json& pod) const;

@@ -9,7 +9,10 @@ CachedPods::CachedPods(kube::Api& api, const std::string& node)
 
 Result<kube::ObjectPtr> CachedPods::Find(const std::string& ns, const std::string& name, const std::string& uid,
                                          SteadyTime deadline) {
-  auto fits = [&](const Json& pod) { return uid.empty() || kube::Uid(pod) == uid; };
+  // The runtime knows a static pod by the hash that its mirror in the API carries, not by the mirror's UID.
+  auto fits = [&](const Json& pod) {
+    return uid.empty() || kube::Uid(pod) == uid || kube::Annotation(pod, "kubernetes.io/config.hash") == uid;
+  };
   Error last = MakeError(Code::kUnavailable, "the agent's pod cache is not filled yet");
   for (Millis pause{5};; pause = std::min(pause * 2, Millis(500))) {
     if (auto pod = informer_.Get(kube::Key(ns, name)); pod && fits(*pod)) return pod;

@@ -169,7 +169,8 @@ void Lab::ServeExtra(const http::Request& r, http::ResponseWriter& w) {
                        {"readyMs", p.ready_ms},
                        {"sandboxFailures", p.sandbox_failures},
                        {"mesh", p.mesh},
-                       {"rulesBeforeStart", p.rules_before_start}});
+                       {"rulesBeforeStart", p.rules_before_start},
+                       {"netns", p.netns_path}});
     return w.Send(200, "application/json", value::Dump(out));
   }
   if (what == "ruleset") {

@@ -117,14 +117,14 @@ Status HostProbes::Set(const std::string& pod_uid, const std::vector<std::string
   });
 }
 
-Result<int> HostProbes::KeepOnly(const std::vector<std::string>& pod_uids) {
+Result<int> HostProbes::KeepOnly(const std::function<bool(const std::string&)>& keep) {
   std::lock_guard lock(mutex_);
   int removed = 0;
   FL_TRY(kernel::RunInNetns(netns_.get(), [&]() -> Status {
     FL_ASSIGN(auto have, ListHere());
     std::string script;
     for (const auto& [a, uid] : have) {
-      if (std::find(pod_uids.begin(), pod_uids.end(), uid) != pod_uids.end()) continue;
+      if (keep(uid)) continue;
       script += std::string("delete element ") + kTable + " " + SetOf(a) + " { " + a + " }\n";
       ++removed;
     }

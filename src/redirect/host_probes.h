@@ -7,6 +7,7 @@
 //
 // Threading: every member may be called from any thread.
 #pragma once
+#include <functional>
 #include <map>
 #include <mutex>
 #include <string>
@@ -27,8 +28,8 @@ class HostProbes {
   Status Set(const std::string& pod_uid, const std::vector<std::string>& addresses);
   // Takes the pod's addresses out: only those that carry its UID, since an address may have a new owner already.
   Status Remove(const std::string& pod_uid) { return Set(pod_uid, {}); }
-  // Takes out what belongs to none of these pods. Returns how many.
-  Result<int> KeepOnly(const std::vector<std::string>& pod_uids);
+  // Takes out the pods of which `keep` says no; it is asked about what is in the set at that moment. Returns how many.
+  Result<int> KeepOnly(const std::function<bool(const std::string& pod_uid)>& keep);
   Result<std::map<std::string, std::string>> List();  // UID by address
   // The whole table goes: an uninstall.
   Status Uninstall();

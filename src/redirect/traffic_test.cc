@@ -276,7 +276,7 @@ TEST_F(Traffic, OfAnAmbientPodGoesToZtunnelExceptForProbes) {
     EXPECT_FALSE(*probes.Ensure()) << "nothing changed, nothing written";
     EXPECT_EQ(Reach(outside, "10.9.0.2", 80), "pod:80");
     ASSERT_TRUE(probes.Remove("another").ok());
-    EXPECT_EQ(*probes.KeepOnly({"uid"}), 0);
+    EXPECT_EQ(*probes.KeepOnly([](const std::string& uid) { return uid == "uid"; }), 0);
     EXPECT_EQ(Reach(outside, "10.9.0.2", 80), "pod:80");
     ASSERT_TRUE(probes.Remove("uid").ok());
     EXPECT_EQ(Reach(outside, "10.9.0.2", 80), "pod:15006");

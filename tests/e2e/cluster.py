@@ -2,6 +2,7 @@
 import base64
 import json
 import os
+import pathlib
 import shutil
 import signal
 import ssl
@@ -53,7 +54,17 @@ class Cluster(Client):
             return json.loads(answer.read())
 
     def records(self):
-        return self.lab_request("records")
+        """`netns` and `root`: the pod's network namespace and its node's file system, as paths that can be opened here."""
+        records = self.lab_request("records")
+        for r in records:
+            if r["netns"]:
+                r["netns"] = f"/proc/{self.inner()}/root{r['netns']}"
+                r["root"] = r["netns"].split("/var/run/netns/")[0]
+        return records
+
+    def inner(self):
+        """The process of the lab that has its own process numbers, by ours."""
+        return pathlib.Path(f"/proc/{self.lab.pid}/task/{self.lab.pid}/children").read_text().split()[0]
 
     def ruleset(self, uid):
         return self.lab_request("ruleset?uid=" + uid)

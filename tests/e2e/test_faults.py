@@ -119,14 +119,17 @@ class ShortLivedTokens(unittest.TestCase):
 
 class Faults(unittest.TestCase):
     """In the middle of an update, with traffic and new pods."""
+    ambient = False
 
     def setUp(self):
         self.c = c = Cluster(args=("--sandbox-retry-ms", "2000"))
         self.addCleanup(c.stop)
         c.install_operator()
-        c.install_cni("v1.28.5")
+        c.install_cni("v1.28.5", {"cni": {"ambient": {"enabled": self.ambient}}})
         c.wait_ready()
-        start_mesh(c)
+        if self.ambient:
+            c.install_ztunnel()
+        start_mesh(c, ambient=self.ambient)
         c.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "load"}})
         self.before = client_counts(c)
 
@@ -146,7 +149,7 @@ class Faults(unittest.TestCase):
         self.assertEqual([e["message"] for e in c.events("load") if e["reason"] == "FailedCreatePodSandBox"], [])
 
     def load(self, n=0):
-        self.c.apply(*[mesh_pod(f"load-{i}-{n}", namespace="load", node=f"node-{i}") for i in (1, 2, 3)])
+        self.c.apply(*[mesh_pod(f"load-{i}-{n}", namespace="load", node=f"node-{i}", ambient=self.ambient) for i in (1, 2, 3)])
 
     def test_kill_9_of_every_agent_during_the_update(self):
         c = self.c
@@ -200,6 +203,12 @@ class Faults(unittest.TestCase):
         self.assertEqual(c.get("istiocni", "default")["status"]["runningVersion"], "v1.28.5")
         patch(c, {"version": "v1.28.6"})
         self.finish()
+
+
+class FaultsInAmbientMode(Faults):
+    ambient = True
+    test_kill_9_of_the_operator_during_the_update = None  # knows no modes
+    test_an_image_that_cannot_be_pulled_and_the_way_back = None
 
 
 if __name__ == "__main__":

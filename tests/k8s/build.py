@@ -79,6 +79,10 @@ def informers():
     return go_build("./informers", "informers", module="clients")
 
 
+def cnitool():
+    return go_build("github.com/containernetworking/cni/cnitool", "cnitool", module="cni")
+
+
 def python_package(name, version):
     """A package of PyPI, unpacked; Missing where it cannot be had."""
     directory = BUILD / f"{name}-{version}"
@@ -106,5 +110,5 @@ if __name__ == "__main__":
     why = missing()
     if why:
         sys.exit(why)
-    for program in (kubernetes, helm, informers):
+    for program in (kubernetes, helm, informers, cnitool):
         program()

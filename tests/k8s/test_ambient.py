@@ -9,13 +9,11 @@ PACE = {"period": 1.0, "pods_per_node": 20, "ambient": True}
 
 class Ambient(fixture.MeshTest):
     ambient = True
-    control = {}
 
     def test_1_the_load_without_an_update(self):
         Update(self.c, None, pods_per_node=2, ambient=True).run()  # the first pods fill caches
         self.clear_load()
-        type(self).control = Update(self.c, None, **PACE).run()
-        report.add("the same load in ambient mode, no update", [self.control])
+        report.add("the same load in ambient mode, no update", [Update(self.c, None, **PACE).run()])
         self.clear_load()
 
     def under_load(self, mode):
@@ -25,8 +23,6 @@ class Ambient(fixture.MeshTest):
         self.clear_load()
         self.assertEqual([b for b in broken_promises(row) if "returned after the last" not in b], [])
         self.assertGreaterEqual(row["updates"], 5)
-        if mode == "with surge":  # otherwise a new pod waits for the new agent
-            self.assertLess(row["p95 pod start in the window (s)"], 1.5 * self.control["p95 pod start without an update (s)"])
 
     def test_2_updates_under_load_with_surge(self):
         self.under_load("with surge")
