@@ -1,11 +1,44 @@
 #include "agent/pods.h"
 
 namespace fairlead::agent {
+namespace {
+
+void Keep(Json& object, std::initializer_list<const char*> members) {
+  if (!object.is_object()) return;
+  Json kept = Json::object();
+  for (const char* m : members)
+    if (auto it = object.find(m); it != object.end()) kept[m] = std::move(*it);
+  object = std::move(kept);
+}
+
+// What the agent looks at: a tenth of a pod. Of containers only the proxy's settings matter.
+void Trim(Json& pod) {
+  Keep(pod, {"metadata", "spec", "status"});
+  if (pod.contains("metadata"))
+    Keep(pod["metadata"], {"name", "namespace", "uid", "labels", "annotations", "resourceVersion", "deletionTimestamp"});
+  if (pod.contains("spec")) {
+    Keep(pod["spec"], {"hostNetwork", "serviceAccountName", "containers", "initContainers"});
+    for (const char* list : {"containers", "initContainers"}) {
+      if (!pod["spec"].contains(list)) continue;
+      for (Json& c : pod["spec"][list]) {
+        if (value::Str(c, "name") == "istio-proxy")
+          Keep(c, {"name", "args", "env", "securityContext"});
+        else
+          Keep(c, {"name"});
+      }
+    }
+  }
+  if (pod.contains("status")) Keep(pod["status"], {"phase", "podIP", "podIPs", "initContainerStatuses"});
+}
+
+}  // namespace
 
 CachedPods::CachedPods(kube::Api& api, const std::string& node)
     : api_(api),
       informer_(api, kube::kPods, "",
-                {.label_selector = "", .field_selector = "spec.nodeName=" + node, .resource_version = ""}) {}
+                {.label_selector = "", .field_selector = "spec.nodeName=" + node, .resource_version = ""}) {
+  informer_.SetTrim(Trim);
+}
 
 Result<kube::ObjectPtr> CachedPods::Find(const std::string& ns, const std::string& name, const std::string& uid,
                                          SteadyTime deadline) {

@@ -1,4 +1,4 @@
-// nftables through libnftables, in the calling thread's network namespace.
+// nftables through libnftables, in the calling thread's network namespace: a thread that has used it stays in that one.
 #pragma once
 #include <string>
 

@@ -64,7 +64,7 @@ void Informer::Run(std::stop_token stop) {
         resource_, ns_, options,
         [&](WatchEvent event) {
           fsm.OnEvent(ResourceVersion(event.object));
-          if (event.type != "BOOKMARK") Apply(event);
+          if (event.type != "BOOKMARK") Apply(std::move(event));
           return !stop.stop_requested();
         },
         stop);
@@ -82,6 +82,7 @@ void Informer::Replace(std::vector<Json> items) {
     std::map<std::string, ObjectPtr> fresh;
     for (Json& item : items) {
       std::string key = Key(item);
+      if (trim_) trim_(item);
       auto now = std::make_shared<const Json>(std::move(item));
       auto old = store_.contains(key) ? store_[key] : nullptr;
       if (old && ResourceVersion(*old) == ResourceVersion(*now))
@@ -100,9 +101,10 @@ void Informer::Replace(std::vector<Json> items) {
   changed_.notify_all();
 }
 
-void Informer::Apply(const WatchEvent& event) {
+void Informer::Apply(WatchEvent event) {
   std::string key = Key(event.object);
-  auto now = event.type == "DELETED" ? nullptr : std::make_shared<const Json>(event.object);
+  if (trim_) trim_(event.object);
+  auto now = event.type == "DELETED" ? nullptr : std::make_shared<const Json>(std::move(event.object));
   ObjectPtr old;
   {
     std::lock_guard lock(mutex_);

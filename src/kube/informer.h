@@ -21,6 +21,8 @@ class Informer {
   Informer(const Informer&) = delete;
 
   void AddHandler(HandlerFn handler);  // before Start
+  // Takes out of each object what nobody here looks at, before it is kept. Before Start.
+  void SetTrim(std::function<void(Json&)> trim) { trim_ = std::move(trim); }
   void Start();
   void Stop();
   bool WaitForSync(std::chrono::milliseconds timeout, std::stop_token stop = {}) const;
@@ -33,7 +35,7 @@ class Informer {
  private:
   void Run(std::stop_token stop);
   void Replace(std::vector<Json> items);
-  void Apply(const WatchEvent& event);
+  void Apply(WatchEvent event);
   void Notify(const ObjectPtr& old, const ObjectPtr& now);
 
   Api& api_;
@@ -41,6 +43,7 @@ class Informer {
   std::string ns_;
   ListOptions options_;
   std::vector<HandlerFn> handlers_;
+  std::function<void(Json&)> trim_;
   mutable std::mutex mutex_;  // guards store_
   mutable std::condition_variable_any changed_;
   std::map<std::string, ObjectPtr> store_;

@@ -45,7 +45,7 @@ class NftBackend : public Backend {
     for (const auto& [name, text] : NftTables(wanted)) {
       auto h = have.find(name), e = expected.find(name);
       bool same = (h == have.end()) == (e == expected.end()) && (h == have.end() || h->second == e->second);
-      if (!same) script += text;
+      if (!same) script += (h == have.end() ? "" : text.remove) + text.create;
     }
     return script.empty() ? Status() : kernel::NftRun(script);
   }
@@ -59,7 +59,7 @@ class NftBackend : public Backend {
 
   Result<Listing> Expect(const RuleSet& wanted) override {
     std::string script;
-    for (const auto& [name, text] : NftTables(wanted)) script += text;
+    for (const auto& [name, text] : NftTables(wanted)) script += text.create;
     return cache_.Get(script, [&]() -> Result<Listing> {
       FL_TRY(kernel::NftRun(script));
       return List(wanted);

@@ -7,7 +7,7 @@
 namespace fairlead::redirect {
 namespace {
 
-constexpr const char* kTable = "inet istio-ambient-nat";
+const std::string kTable = "inet istio-ambient-nat";
 
 std::string SetOf(const std::string& address) {
   return address.find(':') == address.npos ? "istio-inpod-probes-v4" : "istio-inpod-probes-v6";
@@ -15,7 +15,7 @@ std::string SetOf(const std::string& address) {
 
 // Without flushing: sets that exist keep their elements.
 std::string Script(const std::string& address, const std::string& address6) {
-  std::string t = kTable;
+  const std::string& t = kTable;
   std::string out = "add table " + t + "\nadd set " + t + " istio-inpod-probes-v4 { type ipv4_addr ; }\nadd set " + t +
                     " istio-inpod-probes-v6 { type ipv6_addr ; }\nadd chain " + t +
                     " postrouting { type nat hook postrouting priority 100 ; }\nflush chain " + t + " postrouting\n";
@@ -28,7 +28,7 @@ std::string Script(const std::string& address, const std::string& address6) {
 
 // The rules of the chain without handles and counters; "" when there is no table.
 Result<std::string> ListRules() {
-  auto text = kernel::NftListJson(std::string("list table ") + kTable);
+  auto text = kernel::NftListJson("list table " + kTable);
   if (!text.ok() && text.error().code == Code::kNotFound) return std::string();
   if (!text.ok()) return text.error();
   FL_ASSIGN(Json j, value::ParseJson(*text, "nft's listing"));
@@ -68,7 +68,7 @@ Result<bool> HostProbes::Ensure() {
 Result<std::map<std::string, std::string>> HostProbes::ListHere() {
   std::map<std::string, std::string> out;
   for (const char* set : {"istio-inpod-probes-v4", "istio-inpod-probes-v6"}) {
-    auto text = kernel::NftListJson(std::string("list set ") + kTable + " " + set);
+    auto text = kernel::NftListJson("list set " + kTable + " " + set);
     if (!text.ok() && text.error().code == Code::kNotFound) continue;
     if (!text.ok()) return text.error();
     FL_ASSIGN(Json j, value::ParseJson(*text, "nft's listing"));
@@ -103,7 +103,7 @@ Status HostProbes::Set(const std::string& pod_uid, const std::vector<std::string
     FL_ASSIGN(auto have, ListHere());
     std::string script;
     auto element = [&](const char* verb, const std::string& a, const std::string& rest) {
-      script += std::string(verb) + " element " + kTable + " " + SetOf(a) + " { " + a + rest + " }\n";
+      script += verb + (" element " + kTable) + " " + SetOf(a) + " { " + a + rest + " }\n";
     };
     for (const auto& [a, uid] : have)
       if (uid == pod_uid && std::find(addresses.begin(), addresses.end(), a) == addresses.end()) element("delete", a, "");
@@ -125,7 +125,7 @@ Result<int> HostProbes::KeepOnly(const std::function<bool(const std::string&)>& 
     std::string script;
     for (const auto& [a, uid] : have) {
       if (keep(uid)) continue;
-      script += std::string("delete element ") + kTable + " " + SetOf(a) + " { " + a + " }\n";
+      script += "delete element " + kTable + " " + SetOf(a) + " { " + a + " }\n";
       ++removed;
     }
     return script.empty() ? Status() : kernel::NftRun(script);
@@ -136,7 +136,7 @@ Result<int> HostProbes::KeepOnly(const std::function<bool(const std::string&)>& 
 Status HostProbes::Uninstall() {
   std::lock_guard lock(mutex_);
   return kernel::RunInNetns(netns_.get(), [] {
-    return kernel::NftRun(std::string("add table ") + kTable + "\ndelete table " + kTable + "\n");
+    return kernel::NftRun("add table " + kTable + "\ndelete table " + kTable + "\n");
   });
 }
 

@@ -81,7 +81,7 @@ std::string Action(const Rule& r) {
 }
 
 // The text of one table: its chains in the order in which rules and jumps first name them, then its rules.
-std::string TableText(const RuleSet& set, const std::string& table) {
+NftTable TableText(const RuleSet& set, const std::string& table) {
   const std::string name = set.nft_prefix + "-" + table;
   std::vector<std::string> chains;
   std::string lines;
@@ -95,14 +95,15 @@ std::string TableText(const RuleSet& set, const std::string& table) {
     lines += "add rule inet " + name + " " + ChainName(r.chain) + " " + Match(r) + (r.counted ? "counter " : "") +
              Action(r) + "\n";
   }
-  std::string out = "add table inet " + name + "\ndelete table inet " + name + "\n";
+  NftTable out{"add table inet " + name + "\ndelete table inet " + name + "\n", ""};
   if (lines.empty()) return out;
-  out += "add table inet " + name + "\n";
+  out.create = "add table inet " + name + "\n";
   for (const std::string& c : chains) {
     bool base = c == "prerouting" || c == "output";
-    out += "add chain inet " + name + " " + c + (base ? " { " + BaseChain(table, c) + " ; }" : "") + "\n";
+    out.create += "add chain inet " + name + " " + c + (base ? " { " + BaseChain(table, c) + " ; }" : "") + "\n";
   }
-  return out + lines;
+  out.create += lines;
+  return out;
 }
 
 }  // namespace
@@ -113,8 +114,8 @@ std::vector<std::string> NftTableNames(const std::string& prefix) {
   return out;
 }
 
-std::map<std::string, std::string> NftTables(const RuleSet& rules) {
-  std::map<std::string, std::string> out;
+std::map<std::string, NftTable> NftTables(const RuleSet& rules) {
+  std::map<std::string, NftTable> out;
   for (const char* t : kTables) out[rules.nft_prefix + "-" + t] = TableText(rules, t);
   return out;
 }

@@ -6,9 +6,14 @@
 
 namespace fairlead::redirect {
 
-// What makes each table as it shall be, by the table's name; a table without rules is removed. Each text empties its
-// table first, so any of them together are one transaction with a known end.
-std::map<std::string, std::string> NftTables(const RuleSet& rules);
+// What makes one table. Taking one away has the kernel wait for its readers (some 10 ms), so that is only done to one that
+// is there.
+struct NftTable {
+  std::string remove;  // whether it is there or not
+  std::string create;  // "": it shall not be there
+};
+// By the table's name. Any of these texts together are one transaction.
+std::map<std::string, NftTable> NftTables(const RuleSet& rules);
 // The tables that such a rule set may have.
 std::vector<std::string> NftTableNames(const std::string& prefix);
 
