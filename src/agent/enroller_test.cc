@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -544,6 +545,71 @@ TEST_F(WholeAgent, ComesAfterARebootWithNothingButTheNodesDisk) {
   EXPECT_TRUE(ReceiveWithFds(c->get(), 4096)->bytes.starts_with("HTTP/1.1 200"));
   EXPECT_TRUE(z.Has("a"));
   EXPECT_FALSE(FileExists(dir + "/journal/before-the-reboot.json")) << "the pod has a new attachment";
+}
+
+TEST_F(WholeAgent, KnowsFiveHundredPodsAtOnceAfterARestart) {
+  constexpr int kPods = 500;
+  rlimit limit{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
+  if (limit.rlim_max < 4096) GTEST_SKIP() << "may not have enough descriptors";
+  limit.rlim_cur = limit.rlim_max;
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
+  config.ambient.enabled = true;
+  config.host_netns = "/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(host.get());
+  std::filesystem::create_directories(dir + "/journal");
+  (void)WriteFileAtomic(dir + "/journal/complete", "1\n", 0600).ok();
+  std::vector<UniqueFd> namespaces_of_pods;
+  std::string before;
+  for (int i = 0; i < kPods; ++i) {
+    std::string name = "p" + std::to_string(i), path = config.netns_dir + "/" + name;
+    UniqueFd ns = std::move(*kernel::CreateNetns());
+    ASSERT_TRUE(kernel::RunInNetns(ns.get(), [&]() -> Status {
+                  FL_TRY(WriteFileAtomic(path, "", 0600));
+                  if (::mount("/proc/thread-self/ns/net", path.c_str(), nullptr, MS_BIND, nullptr) != 0) return ErrnoError("mount", errno);
+                  mounts.push_back(path);
+                  return {};
+                }).ok());
+    Json pod = i % 2 ? AmbientPod(name) : SidecarPod(name);
+    Put(pod);
+    JournalEntry e;
+    e.container_id = "c" + std::to_string(i);
+    e.pod_uid = kube::Uid(pod);
+    e.pod_namespace = "ns";
+    e.pod_name = name;
+    e.netns_path = "/var/run/netns/" + name;
+    e.netns = *kernel::IdentifyNetns(ns.get());
+    if (i % 2) e.config = redirect::AmbientConfig{.ipv6 = false};
+    if (i < 50) {  // some have their rules, so that a needless write would be seen
+      ASSERT_TRUE(kernel::RunInNetns(ns.get(), []() -> Status {
+                    FL_ASSIGN(auto r, RunProgram({"ip", "link", "set", "lo", "up"}));
+                    return r.exit_status == 0 ? Status() : MakeError(Code::kInternal, r.err);
+                  }).ok());
+      ASSERT_TRUE(programmer.Apply(ns.get(), e.config, redirect::BackendKind::kNft).ok());
+    }
+    (void)WriteFileAtomic(dir + "/journal/" + e.container_id + ".json", ToJson(e).dump(), 0600).ok();
+    ns.MoveUp();
+    namespaces_of_pods.push_back(std::move(ns));
+  }
+  auto handles = [&] {
+    std::string all;
+    for (int i = 0; i < 50; ++i)
+      (void)kernel::RunInNetns(namespaces_of_pods[static_cast<size_t>(i)].get(), [&]() -> Status {
+        FL_ASSIGN(std::string text, kernel::NftListJson("list ruleset"));
+        all += text;  // with handles, which a write would change
+        return {};
+      }).ok();
+    return all;
+  };
+  before = handles();
+  std::jthread agent = Start();
+  ASSERT_TRUE(Within([&] { return Version() == "1.28.6"; })) << Version();
+  Ztunnel z(dir + "/ztunnel.sock");
+  ASSERT_TRUE(Within([&] {
+    std::lock_guard lock(z.mutex);
+    return z.pods.size() == kPods / 2;
+  })) << z.pods.size();
+  std::this_thread::sleep_for(Millis(500));
+  EXPECT_EQ(handles(), before);
 }
 
 TEST_F(WholeAgent, StartsWhileTheApiServerIsAway) {

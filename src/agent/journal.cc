@@ -4,6 +4,14 @@
 #include "util/log.h"
 
 namespace fairlead::agent {
+namespace {
+
+std::shared_ptr<UniqueFd> Keep(UniqueFd netns) {
+  netns.MoveUp();
+  return std::make_shared<UniqueFd>(std::move(netns));
+}
+
+}  // namespace
 
 Status Journal::Load(const std::string& netns_dir) {
   FL_TRY(MakeDirectories(dir_, 0700));
@@ -22,7 +30,7 @@ Status Journal::Load(const std::string& netns_dir) {
     auto fd = kernel::OpenNetns(netns_dir + "/" + e.entry.netns_path.substr(e.entry.netns_path.rfind('/') + 1));
     if (fd.ok())
       if (auto id = kernel::IdentifyNetns(fd->get()); id.ok() && *id == e.entry.netns)
-        e.netns = std::make_shared<UniqueFd>(std::move(*fd));
+        e.netns = Keep(std::move(*fd));
     std::lock_guard lock(mutex_);
     entries_.try_emplace(e.entry.container_id, std::move(e));
   }
@@ -41,6 +49,7 @@ Status Journal::Refresh(const std::string& netns_dir) {
 }
 
 Status Journal::Put(JournalEntry entry, std::shared_ptr<UniqueFd> netns) {
+  if (netns) netns->MoveUp();
   FL_TRY(WriteFileAtomic(PathOf(entry.container_id), value::Dump(ToJson(entry)), 0600));
   std::lock_guard lock(mutex_);
   std::string id = entry.container_id;
@@ -51,7 +60,7 @@ Status Journal::Put(JournalEntry entry, std::shared_ptr<UniqueFd> netns) {
 void Journal::Adopt(JournalEntry entry, UniqueFd netns) {
   std::lock_guard lock(mutex_);
   std::string id = entry.container_id;
-  entries_[id] = {std::move(entry), netns.valid() ? std::make_shared<UniqueFd>(std::move(netns)) : nullptr};
+  entries_[id] = {std::move(entry), netns.valid() ? Keep(std::move(netns)) : nullptr};
 }
 
 Status Journal::Erase(const std::string& container_id) {

@@ -3,7 +3,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include "cmd/memory.h"
+#include "cmd/limits.h"
 #include "cmd/signals.h"
 #include "cmd/version.h"
 #include "controller/health.h"

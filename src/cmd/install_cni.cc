@@ -1,6 +1,6 @@
 // The node agent: the container of the DaemonSet istio-cni-node.
 #include "agent/agent.h"
-#include "cmd/memory.h"
+#include "cmd/limits.h"
 #include "cmd/node_report.h"
 #include "cmd/signals.h"
 #include "cmd/version.h"
@@ -11,6 +11,7 @@ extern char** environ;
 int main(int argc, char** argv) {
   using namespace fairlead;
   cmd::KeepMemorySmall();
+  cmd::AllowManyDescriptors();
   std::map<std::string, std::string> env;
   for (char** e = environ; *e; ++e)
     if (const char* eq = strchr(*e, '=')) env[std::string(*e, static_cast<size_t>(eq - *e))] = eq + 1;

@@ -6,6 +6,8 @@
 //   mesh-sample ztunnel          the same for the ambient pods of a node: takes them from the node agent, listens in each
 //                                one's network namespace, and speaks with its like on 15008; plain text that comes from
 //                                outside the mesh it refuses
+//   mesh-sample validate         ends with 0 as soon as traffic is redirected, with 126 when it is not within five seconds:
+//                                what istio-validation does before a pod's containers start
 //   mesh-sample server           answers GET /ping on :8080 with the marks that the request carries
 //   mesh-sample client A:P,...   keeps one connection to each target and opens new ones; prints a JSON line a second
 //
@@ -92,9 +94,9 @@ int Proxy(const std::stop_token& stop) {
       {kOutbound, kInbound}, [](UniqueFd fd, uint16_t port) { Relay(std::move(fd), port == kInbound); }, stop);
 }
 
-// The application's first act: a connection to an address of RFC 5737 that no network has. Where traffic is redirected,
-// the proxy or its closed port answers; where it is not, there is no way to that address.
-void SayWhetherRedirected() {
+// A connection to an address of RFC 5737 that no network has. Where traffic is redirected, the proxy or its closed port
+// answers; where it is not, there is no way to that address.
+bool IsRedirected() {
   UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   timeval limit{2, 0};
   ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
@@ -102,9 +104,20 @@ void SayWhetherRedirected() {
   nowhere.sin_family = AF_INET;
   nowhere.sin_port = htons(80);
   inet_pton(AF_INET, "192.0.2.1", &nowhere.sin_addr);
-  int failed = ::connect(fd.get(), reinterpret_cast<sockaddr*>(&nowhere), sizeof nowhere) == 0 ? 0 : errno;
-  printf("{\"redirectedAtStart\": %s}\n", failed == 0 || failed == ECONNREFUSED ? "true" : "false");
+  return ::connect(fd.get(), reinterpret_cast<sockaddr*>(&nowhere), sizeof nowhere) == 0 || errno == ECONNREFUSED;
+}
+
+// The application's first act.
+void SayWhetherRedirected() {
+  printf("{\"redirectedAtStart\": %s}\n", IsRedirected() ? "true" : "false");
   fflush(stdout);
+}
+
+int Validate(const std::stop_token& stop) {
+  for (auto end = SteadyNow() + std::chrono::seconds(5); SteadyNow() < end; SleepFor(Millis(200), stop))
+    if (IsRedirected()) return 0;
+  fprintf(stderr, "traffic is not redirected\n");
+  return 126;
 }
 
 // Requests have no bodies here; each answer names the marks that its request carries.
@@ -216,8 +229,9 @@ int main(int argc, char** argv) {
   cmd::StopOnSignals signals;
   if (what == "proxy") return Proxy(signals.token());
   if (what == "ztunnel") return RunZtunnel(argc > 2 ? argv[2] : "/var/run/ztunnel/ztunnel.sock", signals.token());
+  if (what == "validate") return Validate(signals.token());
   if (what == "server") return Serve(signals.token());
   if (what == "client" && argc == 3) return RunClient(argv[2], signals.token());
-  fprintf(stderr, "usage: mesh-sample proxy | ztunnel [SOCKET] | server | client ADDRESS:PORT,...\n");
+  fprintf(stderr, "usage: mesh-sample proxy | ztunnel [SOCKET] | validate | server | client ADDRESS:PORT,...\n");
   return 2;
 }

@@ -1,4 +1,5 @@
 #include "redirect/testing.h"
+#include "util/mutate.h"
 
 namespace fairlead::redirect {
 namespace {
@@ -55,6 +56,33 @@ TEST_F(NamespaceTest, RefusesWhatIsNoNetworkNamespace) {
   EXPECT_EQ(kernel::OpenNetns("/proc/self/ns/mnt").error().code, Code::kInvalid);
   EXPECT_EQ(kernel::OpenNetns("/no/such").error().code, Code::kNotFound);
   EXPECT_FALSE(Nft(netns, "add rule inet nosuch x counter").ok()) << "the kernel's refusal is an error";
+}
+
+// Whatever stands in an annotation: it is refused by name, or the kernel takes the rules that it leads to.
+TEST_F(NamespaceTest, DamagedAnnotationsNeverReachTheKernelAsSomethingElse) {
+  const std::pair<const char*, std::string> good[] = {
+      {"sidecar.istio.io/interceptionMode", "TPROXY"},
+      {"traffic.sidecar.istio.io/includeOutboundIPRanges", "10.0.0.0/8,fd00::/8"},
+      {"traffic.sidecar.istio.io/excludeOutboundIPRanges", "10.1.0.0/16"},
+      {"traffic.sidecar.istio.io/includeInboundPorts", "80,443"},
+      {"traffic.sidecar.istio.io/excludeInboundPorts", "9090"},
+      {"traffic.sidecar.istio.io/includeOutboundPorts", "5432"},
+      {"traffic.sidecar.istio.io/excludeOutboundPorts", "3306"},
+      {"traffic.sidecar.istio.io/excludeInterfaces", "eth1,net.2"},
+      {"istio.io/reroute-virtual-interfaces", "tap0"}};
+  auto backend = NewBackend(BackendKind::kNft);
+  for (const auto& [key, value] : good) {
+    ForEachMutation({value}, 300, [&, key = key](const std::string& text) {
+      auto d = DecideSidecar(MeshPod({{key, text}}));
+      if (!d.ok()) return;
+      RuleSet rules = SidecarRules(d->config, true);
+      auto listing = backend->Expect(rules);  // written into an empty namespace, and listed
+      EXPECT_TRUE(listing.ok()) << key << ": \"" << text << "\": " << listing.error().message;
+      if (listing.ok()) {
+        for (const auto& [table, rest] : *listing) EXPECT_TRUE(table.starts_with("istio-proxy-"));
+      }
+    });
+  }
 }
 
 }  // namespace

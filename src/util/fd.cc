@@ -20,6 +20,12 @@ Result<UniqueFd> UniqueFd::Duplicate() const {
   return UniqueFd(fd);
 }
 
+void UniqueFd::MoveUp() {
+  constexpr int kFirst = 1024;
+  if (fd_ < 0 || fd_ >= kFirst) return;
+  if (int fd = ::fcntl(fd_, F_DUPFD_CLOEXEC, kFirst); fd >= 0) reset(fd);
+}
+
 WakeFd::WakeFd() : fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 
 WakeFd::WakeFd(std::stop_token stop) : WakeFd() { callback_.emplace(std::move(stop), Waker{this}); }

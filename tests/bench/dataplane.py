@@ -21,7 +21,7 @@ PLUGIN = BUILD / "istio-cni-1.28.5"
 
 def peak(program):
     """Memory in MB of a plugin that has read nothing yet: it waits for its configuration."""
-    process = subprocess.Popen([str(program)], env={"CNI_COMMAND": "ADD"}, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([str(program)], env={"CNI_COMMAND": "ADD", "CNI_CONTAINERID": "x", "CNI_IFNAME": "eth0", "CNI_NETNS": "/proc/self/ns/net", "CNI_PATH": "/"}, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     time.sleep(0.1)
     with open(f"/proc/{process.pid}/status") as status:
         kilobytes = next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))

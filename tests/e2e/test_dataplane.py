@@ -6,6 +6,7 @@ import pathlib
 import shutil
 import socket
 import subprocess
+import sys
 import time
 import unittest
 
@@ -205,6 +206,26 @@ class Sidecar(unittest.TestCase):
             c.wait_until(lambda: has_redirection(c.ruleset(uid)), 20, "it has its rules")
             start_mesh(c)
             self.assertEqual(client_counts(c)["unmarked"], 0)
+
+    def test_a_pod_that_waits_in_istio_validation_is_repaired_in_place(self):
+        with Cluster() as c:
+            c.install_operator()
+            pod = mesh_pod("waiting", node="node-1")
+            pod["spec"]["initContainers"] = [{"name": "istio-validation", "image": c.sample_image, "command": ["mesh-sample", "validate"], "securityContext": {"runAsUser": 1000, "capabilities": {"drop": ["ALL"]}}}]
+            c.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "mesh"}}, pod)
+            ended = lambda: [s["lastState"].get("terminated", {}).get("exitCode") for s in c.get("pod", "waiting", "-n", "mesh")["status"].get("initContainerStatuses", []) if "lastState" in s]
+            c.wait_until(lambda: ended() == [126], 30, "its validation has failed")
+            c.install_cni("v1.28.5")
+            c.wait_ready()
+            c.wait_until(lambda: pod_ready(c.get("pod", "waiting", "-n", "mesh")), 60, "its validation passes, and its containers start")
+            record = next(r for r in c.records() if r["name"] == "waiting")
+            self.assertTrue(record["rulesBeforeStart"], "before any container of its own started")
+            self.assertIn('istio_cni_repair_pods_repaired_total{result="success",type="repair"} 1', self.metrics(c, "node-1"))
+
+    def metrics(self, c, node):
+        agent = next(p for p in c.agents() if p["spec"]["nodeName"] == node)
+        netns = next(r["netns"] for r in c.records() if r["uid"] == agent["metadata"]["uid"])
+        return subprocess.run(["nsenter", "--net=" + netns, sys.executable, "-c", "import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:15014/metrics').read().decode())"], text=True, capture_output=True).stdout
 
 
 if __name__ == "__main__":
