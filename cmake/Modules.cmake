@@ -7,7 +7,7 @@ fairlead_embed(NAME profiles DIR config/profiles)
 fairlead_embed(NAME charts DIR charts)
 
 fairlead_module(NAME util LAYER 0
-  SOURCES clock.cc fd.cc file.cc log.cc result.cc strings.cc subprocess.cc unix_socket.cc
+  SOURCES clock.cc fd.cc file.cc log.cc memory.cc result.cc strings.cc subprocess.cc unix_socket.cc
   TESTS util_test.cc)
 fairlead_module(NAME value LAYER 1 DEPS util LIBS OpenSSL::Crypto PkgConfig::YAMLCPP
   SOURCES json.cc jsonpath.cc merge.cc yaml.cc

@@ -9,6 +9,7 @@
 #include "agent/pod_reconciler.h"
 #include "controller/health.h"
 #include "util/file.h"
+#include "util/memory.h"
 #include "util/strings.h"
 
 namespace fairlead::agent {
@@ -209,6 +210,7 @@ class Agent {
         });
         missing_before = std::move(missing);
       }
+      DropTextPages();
       SleepFor(kVerifyPeriod, stop);
     }
   }

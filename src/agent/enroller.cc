@@ -93,14 +93,15 @@ Status Enroller::Enrol(const Json& pod, const redirect::PodConfig& config, Attac
 }
 
 void Enroller::Unenrol(const Enrolled& e, bool alive) {
-  if (e.entry.ambient() && ambient_) {
+  if (e.entry.ambient() && ambient_)
     if (Status s = ambient_->probes.Remove(e.entry.pod_uid); !s.ok())
       Log(Level::kWarn, "probe exemption not removed", {{"pod", e.entry.Pod()}, {"error", s.error().message}});
-    if (alive && e.netns)
-      if (Status s = programmer_.Remove(e.netns->get(), e.entry.config); !s.ok())
-        Log(Level::kError, "the pod's rules could not be removed", {{"pod", e.entry.Pod()}, {"error", s.error().message}});
-    ambient_->ztunnel.Delete(e.entry.pod_uid);
-  }
+  // Rules first, ztunnel's listeners after: in between nothing is sent to a port that is closed. Also where ambient mode
+  // was turned off, and this agent knows no ztunnel.
+  if (e.entry.ambient() && alive && e.netns)
+    if (Status s = programmer_.Remove(e.netns->get(), e.entry.config); !s.ok())
+      Log(Level::kError, "the pod's rules could not be removed", {{"pod", e.entry.Pod()}, {"error", s.error().message}});
+  if (e.entry.ambient() && ambient_) ambient_->ztunnel.Delete(e.entry.pod_uid);
   if (Status s = journal_.Erase(e.entry.container_id); !s.ok())
     Log(Level::kWarn, "journal entry not removed", {{"pod", e.entry.Pod()}, {"error", s.error().message}});
   Remember(alive ? "left the mesh" : "ended", e.entry);

@@ -105,6 +105,7 @@ def main():
         print(f"One node with {PODS} mesh pods ({time.monotonic() - began:.1f} s to start them)")
         adds(c)
         agent = agent_processes(c)[0]
+        time.sleep(31)  # a round of its own checks is over
         used = memory(agent)
         print(f"  the agent: {used['VmRSS']:.1f} MB resident, {used['RssAnon']:.1f} MB of it its own")
         monitors = [Monitor(r["netns"]) for r in c.records() if r["namespace"] == "mesh"][:30]
