@@ -493,7 +493,8 @@ class WholeAgent : public Enrolment {
 };
 
 TEST_F(WholeAgent, ServesWhereverInTheHandoverTheOldOneDies) {
-  const char* steps[] = {"at once", "after hello", "after a pod", "after the offer", "after take", "after released"};
+  const char* steps[] = {"at once",    "after hello",    "after a pod",
+                         "after the offer", "after take", "after released, of the protocol before this one"};
   for (int step = 0; step < 6; ++step) {
     SCOPED_TRACE(steps[step]);
     UniqueFd plugin = std::move(*ListenUnix(dir + "/pluginevent.sock", SocketKind::kStream, 0600));
@@ -505,9 +506,9 @@ TEST_F(WholeAgent, ServesWhereverInTheHandoverTheOldOneDies) {
       auto send = [&](const std::string& text, std::vector<int> fds = {}) { (void)SendWithFds(c.get(), text, fds).ok(); };
       if (step >= 1) receive();
       if (step >= 2) send(R"({"pod":{"version":1,"containerID":"x","backend":"nft","sidecar":{"includeIPRanges":["*"]}}})");
-      if (step >= 3) send(R"({"offer":{"protocol":2,"version":"old"}})", {plugin.get()});
+      if (step >= 3) send(step == 5 ? R"({"offer":{"protocol":1,"version":"old"}})" : R"({"offer":{"protocol":2,"version":"old"}})", {plugin.get()});
       if (step >= 4) receive();
-      if (step >= 5) send(R"({"released":{"ztunnels":0}})");
+      if (step >= 5) send(R"({"released":{}})");
       c.reset();
       handover.reset();
       plugin.reset();
@@ -516,6 +517,38 @@ TEST_F(WholeAgent, ServesWhereverInTheHandoverTheOldOneDies) {
     old_agent.join();
     EXPECT_TRUE(Within([&] { return Version() == "1.28.6"; })) << Version();
     EXPECT_TRUE(Within([&] { return FileExists(dir + "/bin/istio-cni"); }));
+  }
+}
+
+TEST_F(WholeAgent, HandsOverToANeighbouringVersionAndServesAgainWhenThatOneIsGone) {
+  config.ambient.enabled = true;
+  config.host_netns = "/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(host.get());
+  std::jthread agent = Start();
+  ASSERT_TRUE(Within([&] { return Version() == "1.28.6"; })) << Version();
+  Ztunnel z(dir + "/ztunnel.sock");
+  ASSERT_TRUE(Within([&] { return z.connections == 1; }));
+  for (auto [protocol, listeners, ztunnels] : {std::tuple{1, 1u, 0u}, {2, 2u, 1u}, {3, 2u, 1u}, {4, 0u, 0u}}) {
+    SCOPED_TRACE(protocol);
+    int connections = z.connections;
+    ASSERT_TRUE(Within([&] { return z.Log().ends_with("snapshot"); })) << z.Log();
+    auto c = ConnectUnix(dir + "/handover.sock", SocketKind::kSeqPacket);
+    ASSERT_TRUE(c.ok()) << c.error().message;
+    auto receive = [&] {
+      return WaitFd(c->get(), POLLIN, Millis(8000)).ok() ? ReceiveWithFds(c->get(), 65536).value() : Received();
+    };
+    ASSERT_TRUE(SendWithFds(c->get(), R"({"hello":{"version":"x","protocol":)" + std::to_string(protocol) + "}}", {}).ok());
+    Received offer = receive();
+    EXPECT_EQ(offer.fds.size(), listeners);
+    if (listeners > 0) {
+      ASSERT_TRUE(SendWithFds(c->get(), R"({"take":{}})", {}).ok());
+      Received released = receive();
+      EXPECT_EQ(released.fds.size(), ztunnels) << released.bytes;
+    }
+    c->reset();  // and dies
+    EXPECT_TRUE(Within([&] { return Version() == "1.28.6"; })) << Version();
+    if (listeners > 0) {
+      EXPECT_TRUE(Within([&] { return z.connections > connections; })) << "ztunnel comes again";
+    }
   }
 }
 
