@@ -16,8 +16,16 @@ namespace fairlead::gotmpl {
 
 class Engine;
 
-// A function gets evaluated arguments, the piped value last. Its error becomes "error calling NAME: message".
+// A function gets evaluated arguments, the piped value last. Its error becomes "error calling NAME: message", or stands
+// alone where it begins with "wrong number of args".
 using Function = std::function<Result<Value>(Engine&, const List& args)>;
+
+// What Go's reflection knows of a function: it checks arguments against these before it calls.
+struct Signature {
+  enum Type { kAny, kString, kInt, kBool, kFloat, kMap, kList };
+  std::vector<Type> params;
+  bool variadic = false;  // the last one may come any number of times
+};
 
 struct Limits {
   size_t output_bytes = 32u << 20;
@@ -28,7 +36,8 @@ struct Limits {
 class Engine {
  public:
   explicit Engine(Limits limits = {}) : limits_(limits) {}
-  void Register(const std::string& name, Function f) { functions_[name] = std::move(f); }
+  void Register(const std::string& name, Function f) { functions_[name] = {std::nullopt, std::move(f)}; }
+  void Register(const std::string& name, Signature s, Function f) { functions_[name] = {std::move(s), std::move(f)}; }
   bool HasFunction(const std::string& name) const { return functions_.contains(name); }
   Status Parse(const std::string& name, const std::string& text);
   bool HasTemplate(const std::string& name) const { return templates_.contains(name); }
@@ -38,23 +47,21 @@ class Engine {
 
  private:
   friend class Executor;
+  struct Registered {
+    std::optional<Signature> signature;
+    Function call;
+  };
   Limits limits_;
-  std::map<std::string, Function> functions_;
+  std::map<std::string, Registered> functions_;
   std::map<std::string, std::shared_ptr<const Template>> templates_;
   int depth_ = 0;
   SteadyTime deadline_{};
   size_t written_ = 0;
 };
 
-// and or not eq ne lt le gt ge index len print printf println html js urlquery call slice
+// and or not eq ne lt le gt ge index slice len print printf println html js urlquery call
 void RegisterBuiltins(Engine& engine);
 // The functions of sprig v3.3 that are implemented, one family a file.
 void RegisterSprig(Engine& engine);
-void RegisterSprigStrings(Engine& engine);
-void RegisterSprigCollections(Engine& engine);
-void RegisterSprigDefaults(Engine& engine);
-
-// Go's fmt.Sprintf for the verbs v s d q t x f g e T %.
-std::string Sprintf(const std::string& format, const List& args);
 
 }  // namespace fairlead::gotmpl

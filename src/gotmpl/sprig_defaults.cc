@@ -1,63 +1,45 @@
-// sprig's defaults, types and JSON. Source of the behaviour: Masterminds/sprig v3.3 defaults.go, functions.go.
-#include "gotmpl/engine.h"
+// sprig's defaults and JSON. Source of the behaviour: Masterminds/sprig v3.3 defaults.go.
+#include "gotmpl/sprig.h"
 #include "util/strings.h"
 
-namespace fairlead::gotmpl {
+namespace fairlead::gotmpl::sprig {
 namespace {
 
-Error Fail(std::string message) { return MakeError(Code::kInvalid, std::move(message)); }
 bool Empty(const Value& v) { return !Truth(v); }
 
 // Go's encoding/json escapes these for HTML.
-std::string GoJson(const Value& v, bool pretty) {
+std::string GoJson(const Value& v, bool pretty, bool html = true) {
   std::string s = pretty ? value::DumpPretty(ToJson(v)) : value::Dump(ToJson(v));
-  s = ReplaceAll(s, "<", "\\u003c");
-  s = ReplaceAll(s, ">", "\\u003e");
-  return ReplaceAll(s, "&", "\\u0026");
+  s = ReplaceAll(ReplaceAll(s, "\xe2\x80\xa8", "\\u2028"), "\xe2\x80\xa9", "\\u2029");
+  if (!html) return s;
+  return ReplaceAll(ReplaceAll(ReplaceAll(s, "<", "\\u003c"), ">", "\\u003e"), "&", "\\u0026");
 }
 
 }  // namespace
 
-void RegisterSprigDefaults(Engine& e) {
-  e.Register("default", [](Engine&, const List& args) -> Result<Value> {
-    if (args.empty()) return Fail("wrong number of args for default: want at least 1 got 0");
-    return args.size() < 2 || Empty(args[1]) ? args[0] : args[1];
-  });
-  e.Register("empty", [](Engine&, const List& args) -> Result<Value> { return Value(args.empty() || Empty(args[0])); });
-  e.Register("coalesce", [](Engine&, const List& args) -> Result<Value> {
-    for (const Value& v : args)
+void RegisterDefaults(Engine& e) {
+  const S one{{S::kAny}}, more{{S::kAny}, true};
+  Define(e, "default", {{S::kAny, S::kAny}, true}, [](const List& a) -> Result<Value> { return a.size() < 2 || Empty(a[1]) ? a[0] : a[1]; });
+  Define(e, "empty", one, [](const List& a) -> Result<Value> { return Value(Empty(a[0])); });
+  Define(e, "coalesce", more, [](const List& a) -> Result<Value> {
+    for (const Value& v : a)
       if (!Empty(v)) return v;
     return Value();
   });
-  e.Register("ternary", [](Engine&, const List& args) -> Result<Value> {
-    if (args.size() != 3) return Fail("wrong number of args for ternary: want 3 got " + std::to_string(args.size()));
-    if (!args[2].as_bool()) return Fail("wrong type for value; expected bool; got " + TypeName(args[2]));
-    return *args[2].as_bool() ? args[0] : args[1];
-  });
-  e.Register("fail",
-             [](Engine&, const List& args) -> Result<Value> { return Fail(args.empty() ? "" : Print(args[0])); });
+  Define(e, "all", more, [](const List& a) -> Result<Value> { return Value(std::none_of(a.begin(), a.end(), Empty)); });
+  Define(e, "any", more, [](const List& a) -> Result<Value> { return Value(!std::all_of(a.begin(), a.end(), Empty)); });
+  Define(e, "ternary", {{S::kAny, S::kAny, S::kBool}}, [](const List& a) -> Result<Value> { return *a[2].as_bool() ? a[0] : a[1]; });
+  Define(e, "fail", {{S::kString}}, [](const List& a) -> Result<Value> { return Fail(Text(a[0])); });
   for (const char* name : {"toJson", "mustToJson"})
-    e.Register(name, [](Engine&, const List& args) -> Result<Value> {
-      return Value(args.empty() ? "" : GoJson(args[0], false));
-    });
-  e.Register("toPrettyJson", [](Engine&, const List& args) -> Result<Value> {
-    return Value(args.empty() ? "" : GoJson(args[0], true));
-  });
-  e.Register("kindIs", [](Engine&, const List& args) -> Result<Value> {
-    if (args.size() != 2) return Fail("wrong number of args for kindIs: want 2 got " + std::to_string(args.size()));
-    std::string type = TypeName(args[1]);
-    std::string kind = type.starts_with("map")  ? "map"
-                       : type.starts_with("[]") ? "slice"
-                       : type == "<nil>"        ? "invalid"
-                                                : type;
-    return Value(Print(args[0]) == kind);
+    Define(e, name, one, [](const List& a) -> Result<Value> { return Value(GoJson(a[0], false)); });
+  for (const char* name : {"toPrettyJson", "mustToPrettyJson"})
+    Define(e, name, one, [](const List& a) -> Result<Value> { return Value(GoJson(a[0], true)); });
+  for (const char* name : {"toRawJson", "mustToRawJson"})
+    Define(e, name, one, [](const List& a) -> Result<Value> { return Value(GoJson(a[0], false, false)); });
+  Define(e, "fromJson", {{S::kString}}, [](const List& a) -> Result<Value> {
+    auto j = value::ParseJson(Text(a[0]), "JSON");
+    return j.ok() ? FromJson(*j) : Value();
   });
 }
 
-void RegisterSprig(Engine& e) {
-  RegisterSprigStrings(e);
-  RegisterSprigCollections(e);
-  RegisterSprigDefaults(e);
-}
-
-}  // namespace fairlead::gotmpl
+}  // namespace fairlead::gotmpl::sprig

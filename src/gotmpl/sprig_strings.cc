@@ -1,51 +1,64 @@
-// sprig's string functions. Source of the behaviour: Masterminds/sprig v3.3 strings.go, regex.go.
-#include <cmath>
+// sprig's text functions. Source of the behaviour: Masterminds/sprig v3.3 strings.go and Masterminds/goutils. Lengths and
+// positions count bytes, as there.
+#include <cctype>
 
-#include "gotmpl/engine.h"
+#include "gotmpl/format.h"
+#include "gotmpl/quote.h"
+#include "gotmpl/sprig.h"
 #include "util/strings.h"
-#include "value/yaml.h"
 
-namespace fairlead::gotmpl {
+namespace fairlead::gotmpl::sprig {
 namespace {
 
-Error Fail(std::string message) { return MakeError(Code::kInvalid, std::move(message)); }
+constexpr int64_t kMaxText = 16 << 20;
 
-// Argument `i` as a string, as Go checks it: no conversion.
-Result<std::string> Text(const List& args, size_t i) {
-  if (i >= args.size())
-    return Fail("wrong number of args: want at least " + std::to_string(i + 1) + " got " + std::to_string(args.size()));
-  if (auto s = args[i].as_string()) return *s;
-  if (args[i].is_nil()) return Fail("invalid value; expected string");
-  return Fail("wrong type for value; expected string; got " + TypeName(args[i]));
+// Upper and lower case of ASCII and of the Latin, Greek and Cyrillic letters that come in pairs.
+int Upper(int r) {
+  if (r < 128) return toupper(r);
+  if (r == 0xff) return 0x178;
+  if ((r >= 0xe0 && r <= 0xfe && r != 0xf7) || (r >= 0x3b1 && r <= 0x3c9 && r != 0x3c2) || (r >= 0x430 && r <= 0x44f)) return r - 32;
+  if (r >= 0x450 && r <= 0x45f) return r - 80;
+  if ((r >= 0x100 && r <= 0x137 && r != 0x131) || (r >= 0x14a && r <= 0x177)) return r & ~1;
+  return r;
+}
+int Lower(int r) {
+  if (r < 128) return tolower(r);
+  if ((r >= 0xc0 && r <= 0xde && r != 0xd7) || (r >= 0x391 && r <= 0x3a9 && r != 0x3a2) || (r >= 0x410 && r <= 0x42f)) return r + 32;
+  if (r >= 0x400 && r <= 0x40f) return r + 80;
+  if ((r >= 0x100 && r <= 0x137 && r != 0x130) || (r >= 0x14a && r <= 0x177)) return r | 1;
+  return r;
+}
+bool IsSpace(int r) {
+  return r == ' ' || (r >= '\t' && r <= '\r') || r == 0x85 || r == 0xa0 || r == 0x1680 || (r >= 0x2000 && r <= 0x200a) ||
+         r == 0x2028 || r == 0x2029 || r == 0x202f || r == 0x205f || r == 0x3000;
 }
 
-Result<int64_t> Number(const List& args, size_t i) {
-  if (i >= args.size())
-    return Fail("wrong number of args: want at least " + std::to_string(i + 1) + " got " + std::to_string(args.size()));
-  if (auto n = args[i].as_int()) return *n;
-  return Fail("wrong type for value; expected int; got " + TypeName(args[i]));
+// Each character, with the one before it (-1 at first).
+std::string Map1(const std::string& s, const std::function<int(int r, int before)>& f) {
+  std::string out;
+  int before = -1;
+  for (size_t i = 0; i < s.size();) {
+    int size = 1;
+    int r = DecodeRune(std::string_view(s).substr(i), size);
+    int now = f(r, before);
+    if (now >= 0) out += now == r ? s.substr(i, static_cast<size_t>(size)) : EncodeRune(now);
+    before = r;
+    i += static_cast<size_t>(size);
+  }
+  return out;
 }
 
-using TextFn = std::function<std::string(const std::string&)>;
-Function OnText(TextFn f) {
-  return [f](Engine&, const List& args) -> Result<Value> {
-    FL_ASSIGN(std::string s, Text(args, 0));
-    return Value(f(s));
-  };
-}
-
-using TwoTexts = std::function<Value(const std::string&, const std::string&)>;
-Function OnTwo(TwoTexts f) {
-  return [f](Engine&, const List& args) -> Result<Value> {
-    FL_ASSIGN(std::string a, Text(args, 0));
-    FL_ASSIGN(std::string b, Text(args, 1));
-    return f(a, b);
-  };
-}
-
-std::string Indent(int64_t n, const std::string& s) {
-  std::string pad(static_cast<size_t>(std::max<int64_t>(0, n)), ' ');
-  return pad + ReplaceAll(s, "\n", "\n" + pad);
+std::string TrimSpace(const std::string& s) {
+  size_t first = s.size(), last = 0;
+  for (size_t i = 0; i < s.size();) {
+    int size = 1;
+    int r = DecodeRune(std::string_view(s).substr(i), size);
+    i += static_cast<size_t>(size);
+    if (IsSpace(r)) continue;
+    first = std::min(first, i - static_cast<size_t>(size));
+    last = i;
+  }
+  return first < last ? s.substr(first, last - first) : "";
 }
 
 std::string TrimSet(const std::string& s, const std::string& set) {
@@ -53,117 +66,216 @@ std::string TrimSet(const std::string& s, const std::string& set) {
   return first == s.npos ? "" : s.substr(first, s.find_last_not_of(set) - first + 1);
 }
 
-std::string QuoteAll(const List& args, char quote) {
+std::string Indent(int64_t n, const std::string& s) {
+  std::string pad(static_cast<size_t>(n), ' ');
+  return pad + ReplaceAll(s, "\n", "\n" + pad);
+}
+
+std::vector<std::string> SplitText(const std::string& s, const std::string& separator, int64_t limit = -1) {
+  std::vector<std::string> out;
+  if (limit == 0) return out;
+  size_t at = 0;
+  if (separator.empty()) {  // between all characters
+    while (at < s.size()) {
+      int size = 1;
+      DecodeRune(std::string_view(s).substr(at), size);
+      if (limit > 0 && static_cast<int64_t>(out.size()) == limit - 1) size = static_cast<int>(s.size() - at);
+      out.push_back(s.substr(at, static_cast<size_t>(size)));
+      at += static_cast<size_t>(size);
+    }
+    return out;
+  }
+  for (size_t next; (next = s.find(separator, at)) != s.npos && (limit < 0 || static_cast<int64_t>(out.size()) < limit - 1);
+       at = next + separator.size())
+    out.push_back(s.substr(at, next - at));
+  out.push_back(s.substr(at));
+  return out;
+}
+
+Value Numbered(const std::vector<std::string>& parts) {
+  Map out;
+  for (size_t i = 0; i < parts.size(); ++i) out["_" + std::to_string(i)] = Value(parts[i]);
+  return Value::NewMap(std::move(out));
+}
+
+// goutils.Abbreviate: from `offset` on, at most `width` bytes with the points.
+std::string Abbreviate(const std::string& s, int64_t offset, int64_t width) {
+  auto size = static_cast<int64_t>(s.size());
+  if (s.empty() || width < 4 || size <= width) return width < 4 ? "" : s;
+  offset = std::min(offset, size);
+  if (size - offset < width - 3) offset = size - (width - 3);
+  if (offset <= 4) return s.substr(0, static_cast<size_t>(width - 3)) + "...";
+  if (width < 7) return "";
+  if (offset + width - 3 < size) return "..." + Abbreviate(s.substr(static_cast<size_t>(offset)), 0, width - 3);
+  return "..." + s.substr(static_cast<size_t>(size - (width - 3)));
+}
+
+std::string Wrap(const std::string& s, int64_t width, std::string newline, bool break_words) {
+  if (newline.empty()) newline = "\n";
+  auto w = static_cast<size_t>(std::max<int64_t>(width, 1));
+  size_t offset = 0;
   std::string out;
+  while (s.size() > offset && s.size() - offset > w) {
+    if (s[offset] == ' ') {
+      ++offset;
+      continue;
+    }
+    size_t space = s.substr(offset, w + 1).rfind(' ');
+    if (space != s.npos) {
+      out += s.substr(offset, space) + newline;
+      offset += space + 1;
+    } else if (break_words) {
+      out += s.substr(offset, w) + newline;
+      offset += w;
+    } else {
+      size_t next = s.find(' ', offset + w);
+      // goutils takes "no further space" for the byte before: a quirk that its users see.
+      size_t end = next == s.npos ? offset + w - 1 : next;
+      out += s.substr(offset, end - offset) + newline;
+      offset = end + 1;
+    }
+  }
+  return out + (offset < s.size() ? s.substr(offset) : "");
+}
+
+std::string QuoteAll(const List& args, bool single) {
+  std::string out;
+  bool first = true;
   for (const Value& v : args) {
     if (v.is_nil()) continue;
-    if (!out.empty()) out += ' ';
-    out += quote == '"' ? value::Dump(Json(Print(v))) : "'" + Print(v) + "'";
+    if (!std::exchange(first, false)) out += ' ';
+    out += single ? "'" + Print(v) + "'" : QuoteGo(StringOf(v));
   }
   return out;
 }
 
-}  // namespace
-
-void RegisterSprigStrings(Engine& e) {
-  e.Register("trim", OnText([](const std::string& s) { return std::string(Trim(s)); }));
-  e.Register("upper", OnText([](std::string s) {
-               for (char& c : s) c = static_cast<char>(toupper(static_cast<unsigned char>(c)));
-               return s;
-             }));
-  e.Register("lower", OnText([](const std::string& s) { return ToLower(s); }));
-  e.Register("sha256sum", OnText([](const std::string& s) { return value::Sha256Hex(s); }));
-  e.Register("trimSuffix", OnTwo([](const std::string& a, const std::string& b) {
-               return Value(b.ends_with(a) ? b.substr(0, b.size() - a.size()) : b);
-             }));
-  e.Register("trimPrefix", OnTwo([](const std::string& a, const std::string& b) {
-               return Value(b.starts_with(a) ? b.substr(a.size()) : b);
-             }));
-  e.Register("trimAll", OnTwo([](const std::string& a, const std::string& b) { return Value(TrimSet(b, a)); }));
-  e.Register("contains", OnTwo([](const std::string& a, const std::string& b) { return Value(b.find(a) != b.npos); }));
-  e.Register("hasPrefix", OnTwo([](const std::string& a, const std::string& b) { return Value(b.starts_with(a)); }));
-  e.Register("hasSuffix", OnTwo([](const std::string& a, const std::string& b) { return Value(b.ends_with(a)); }));
-  e.Register("splitList", OnTwo([](const std::string& sep, const std::string& s) {
-               List out;
-               if (sep.size() == 1)
-                 for (auto& part : Split(s, sep[0])) out.emplace_back(part);
-               else {
-                 size_t at = 0;
-                 for (size_t next; (next = s.find(sep, at)) != s.npos && !sep.empty(); at = next + sep.size())
-                   out.emplace_back(s.substr(at, next - at));
-                 out.emplace_back(s.substr(at));
-               }
-               return Value::NewList(std::move(out));
-             }));
-  e.Register("split", OnTwo([](const std::string& sep, const std::string& s) {
-               Map out;
-               auto parts = Split(s, sep.empty() ? ' ' : sep[0]);
-               for (size_t i = 0; i < parts.size(); ++i) out["_" + std::to_string(i)] = Value(parts[i]);
-               return Value::NewMap(std::move(out));
-             }));
-  e.Register("replace", [](Engine&, const List& args) -> Result<Value> {
-    FL_ASSIGN(std::string from, Text(args, 0));
-    FL_ASSIGN(std::string to, Text(args, 1));
-    FL_ASSIGN(std::string s, Text(args, 2));
-    return Value(ReplaceAll(s, from, to));
-  });
-  e.Register("trunc", [](Engine&, const List& args) -> Result<Value> {
-    FL_ASSIGN(int64_t n, Number(args, 0));
-    FL_ASSIGN(std::string s, Text(args, 1));
-    auto size = static_cast<int64_t>(s.size());
-    if (n < 0 && size + n > 0) return Value(s.substr(static_cast<size_t>(size + n)));
-    if (n >= 0 && size > n) return Value(s.substr(0, static_cast<size_t>(n)));
-    return Value(s);
-  });
-  e.Register("repeat", [](Engine&, const List& args) -> Result<Value> {
-    FL_ASSIGN(int64_t n, Number(args, 0));
-    FL_ASSIGN(std::string s, Text(args, 1));
-    if (n < 0 || static_cast<size_t>(n) * s.size() > (1u << 24)) return Fail("strings: Repeat count out of range");
-    std::string out;
-    for (int64_t i = 0; i < n; ++i) out += s;
-    return Value(out);
-  });
-  auto indent = [](bool newline) {
-    return [newline](Engine&, const List& args) -> Result<Value> {
-      FL_ASSIGN(int64_t n, Number(args, 0));
-      FL_ASSIGN(std::string s, Text(args, 1));
-      return Value((newline ? "\n" : "") + Indent(n, s));
-    };
-  };
-  e.Register("indent", indent(false));
-  e.Register("nindent", indent(true));
-  e.Register("quote", [](Engine&, const List& args) -> Result<Value> { return Value(QuoteAll(args, '"')); });
-  e.Register("squote", [](Engine&, const List& args) -> Result<Value> { return Value(QuoteAll(args, '\'')); });
-  e.Register("cat", [](Engine&, const List& args) -> Result<Value> {
-    std::string out;
-    for (const Value& v : args)
-      if (!v.is_nil()) out += (out.empty() ? "" : " ") + Print(v);
-    return Value(out);
-  });
-  e.Register("toString", [](Engine&, const List& args) -> Result<Value> {
-    if (args.size() != 1) return Fail("wrong number of args for toString: want 1 got " + std::to_string(args.size()));
-    return Value(args[0].is_nil() ? "" : Print(args[0]));
-  });
-  e.Register("join", [](Engine&, const List& args) -> Result<Value> {
-    FL_ASSIGN(std::string sep, Text(args, 0));
-    if (args.size() != 2) return Fail("wrong number of args for join: want 2 got " + std::to_string(args.size()));
-    std::vector<std::string> parts;
-    if (auto l = args[1].as_list()) {
-      for (const Value& v : **l)
-        if (!v.is_nil()) parts.push_back(Print(v));
-    } else {
-      parts.push_back(Print(args[1]));
-    }
-    return Value(Join(parts, sep));
-  });
-  e.Register("int", [](Engine&, const List& args) -> Result<Value> {
-    if (args.size() != 1) return Fail("wrong number of args for int: want 1 got " + std::to_string(args.size()));
-    if (auto n = args[0].as_int()) return Value(*n);
-    if (auto d = args[0].as_float()) return Value(static_cast<int64_t>(*d));
-    if (auto b = args[0].as_bool()) return Value(static_cast<int64_t>(*b));
-    if (auto s = args[0].as_string()) return Value(static_cast<int64_t>(strtoll(s->c_str(), nullptr, 0)));
-    return Value(0);
-  });
+Result<Value> Repeat(const List& a) {
+  int64_t n = *a[0].as_int();
+  const std::string& s = Text(a[1]);
+  if (n < 0) return Fail("strings: negative Repeat count");
+  if (!s.empty() && n > kMaxText / static_cast<int64_t>(s.size())) return Fail("strings: Repeat output length overflow");
+  std::string out;
+  out.reserve(static_cast<size_t>(n) * s.size());
+  for (int64_t i = 0; i < n && !s.empty(); ++i) out += s;
+  return Value(std::move(out));
 }
 
-}  // namespace fairlead::gotmpl
+Result<Value> Substr(const List& a) {
+  int64_t start = *a[0].as_int(), end = *a[1].as_int();
+  const std::string& s = Text(a[2]);
+  auto size = static_cast<int64_t>(s.size());
+  if (start < 0) {
+    start = 0;
+    if (end < 0 || end > size)
+      return Fail("runtime error: slice bounds out of range [:" + std::to_string(end) + "]" + (end < 0 ? "" : " with length " + std::to_string(size)));
+  } else if (end < 0 || end > size) {
+    end = size;
+    if (start > size)
+      return Fail("runtime error: slice bounds out of range [" + std::to_string(start) + ":" + std::to_string(size) + "]");
+  }
+  if (start > end) return Fail("runtime error: slice bounds out of range [" + std::to_string(start) + ":" + std::to_string(end) + "]");
+  return Value(s.substr(static_cast<size_t>(start), static_cast<size_t>(end - start)));
+}
+
+Result<Value> Trunc(const List& a) {
+  int64_t n = *a[0].as_int();
+  const std::string& s = Text(a[1]);
+  auto size = static_cast<int64_t>(s.size());
+  if (n < 0 && size + n > 0) return Value(s.substr(static_cast<size_t>(size + n)));
+  if (n >= 0 && size > n) return Value(s.substr(0, static_cast<size_t>(n)));
+  return a[1];
+}
+
+}  // namespace
+
+void RegisterStrings(Engine& e) {
+  const S text{{S::kString}}, two{{S::kString, S::kString}}, three{{S::kString, S::kString, S::kString}},
+      number_text{{S::kInt, S::kString}}, more{{S::kAny}, true};
+  auto on_text = [&](const char* name, std::string (*f)(const std::string&)) {
+    Define(e, name, text, [f](const List& a) -> Result<Value> { return Value(f(Text(a[0]))); });
+  };
+  on_text("trim", TrimSpace);
+  on_text("upper", [](const std::string& s) { return Map1(s, [](int r, int) { return Upper(r); }); });
+  on_text("lower", [](const std::string& s) { return Map1(s, [](int r, int) { return Lower(r); }); });
+  on_text("title", [](const std::string& s) {
+    return Map1(s, [](int r, int before) {
+      bool starts = before < 0 || (before < 128 ? !isalnum(before) && before != '_' : IsSpace(before));
+      return starts ? Upper(r) : r;
+    });
+  });
+  on_text("untitle", [](const std::string& s) {
+    return Map1(s, [](int r, int before) { return before < 0 || IsSpace(before) ? Lower(r) : r; });
+  });
+  on_text("swapcase", [](const std::string& s) {
+    return Map1(s, [](int r, int) { return Upper(r) == r ? Lower(r) : Upper(r); });
+  });
+  on_text("nospace", [](const std::string& s) { return Map1(s, [](int r, int) { return IsSpace(r) ? -1 : r; }); });
+  on_text("initials", [](const std::string& s) {
+    return Map1(s, [](int r, int before) { return !IsSpace(r) && (before < 0 || IsSpace(before)) ? r : -1; });
+  });
+  auto on_two = [&](const char* name, Value (*f)(const std::string&, const std::string&)) {
+    Define(e, name, two, [f](const List& a) -> Result<Value> { return f(Text(a[0]), Text(a[1])); });
+  };
+  on_two("trimSuffix", [](const std::string& a, const std::string& b) { return Value(b.ends_with(a) ? b.substr(0, b.size() - a.size()) : b); });
+  on_two("trimPrefix", [](const std::string& a, const std::string& b) { return Value(b.starts_with(a) ? b.substr(a.size()) : b); });
+  for (const char* name : {"trimAll", "trimall"})
+    on_two(name, [](const std::string& a, const std::string& b) { return Value(TrimSet(b, a)); });
+  on_two("contains", [](const std::string& a, const std::string& b) { return Value(b.find(a) != b.npos); });
+  on_two("hasPrefix", [](const std::string& a, const std::string& b) { return Value(b.starts_with(a)); });
+  on_two("hasSuffix", [](const std::string& a, const std::string& b) { return Value(b.ends_with(a)); });
+  on_two("split", [](const std::string& separator, const std::string& s) { return Numbered(SplitText(s, separator)); });
+  on_two("splitList", [](const std::string& separator, const std::string& s) {
+    auto parts = SplitText(s, separator);
+    return Value::NewList(List(parts.begin(), parts.end()));
+  });
+  Define(e, "splitn", {{S::kString, S::kInt, S::kString}},
+         [](const List& a) -> Result<Value> { return Numbered(SplitText(Text(a[2]), Text(a[0]), *a[1].as_int())); });
+  Define(e, "replace", three, [](const List& a) -> Result<Value> {
+    if (!Text(a[0]).empty()) return Value(ReplaceAll(Text(a[2]), Text(a[0]), Text(a[1])));
+    std::string out = Text(a[1]);  // an empty text stands before each character and at the end
+    for (const std::string& c : SplitText(Text(a[2]), "")) out += c + Text(a[1]);
+    return Value(out);
+  });
+  Define(e, "trunc", number_text, Trunc);
+  Define(e, "substr", {{S::kInt, S::kInt, S::kString}}, Substr);
+  Define(e, "repeat", number_text, Repeat);
+  for (bool newline : {false, true})
+    Define(e, newline ? "nindent" : "indent", number_text, [newline](const List& a) -> Result<Value> {
+      int64_t n = *a[0].as_int();
+      if (n < 0) return Fail("strings: negative Repeat count");
+      if (n > 10000) return Fail("strings: Repeat output length overflow");
+      return Value((newline ? "\n" : "") + Indent(n, Text(a[1])));
+    });
+  Define(e, "abbrev", number_text, [](const List& a) -> Result<Value> {
+    if (*a[0].as_int() < 4) return a[1];
+    return Value(Abbreviate(Text(a[1]), 0, *a[0].as_int()));
+  });
+  Define(e, "abbrevboth", {{S::kInt, S::kInt, S::kString}}, [](const List& a) -> Result<Value> {
+    int64_t left = *a[0].as_int(), right = *a[1].as_int();
+    if (right < 4 || (left > 0 && right < 7)) return a[2];
+    return Value(Abbreviate(Text(a[2]), left, right));
+  });
+  Define(e, "wrap", number_text, [](const List& a) -> Result<Value> { return Value(Wrap(Text(a[1]), *a[0].as_int(), "", false)); });
+  Define(e, "wrapWith", {{S::kInt, S::kString, S::kString}},
+         [](const List& a) -> Result<Value> { return Value(Wrap(Text(a[2]), *a[0].as_int(), Text(a[1]), true)); });
+  Define(e, "plural", {{S::kString, S::kString, S::kInt}},
+         [](const List& a) -> Result<Value> { return *a[2].as_int() == 1 ? a[0] : a[1]; });
+  Define(e, "quote", more, [](const List& a) -> Result<Value> { return Value(QuoteAll(a, false)); });
+  Define(e, "squote", more, [](const List& a) -> Result<Value> { return Value(QuoteAll(a, true)); });
+  Define(e, "cat", more, [](const List& a) -> Result<Value> {
+    std::string out;
+    bool first = true;
+    for (const Value& v : a)
+      if (!v.is_nil()) out += (std::exchange(first, false) ? "" : " ") + Print(v);
+    return Value(out);
+  });
+  Define(e, "toString", {{S::kAny}}, [](const List& a) -> Result<Value> { return Value(StringOf(a[0])); });
+  Define(e, "toStrings", {{S::kAny}}, [](const List& a) -> Result<Value> {
+    auto texts = StringsOf(a[0]);
+    return Value::NewList(List(texts.begin(), texts.end()));
+  });
+  Define(e, "join", {{S::kString, S::kAny}}, [](const List& a) -> Result<Value> { return Value(Join(StringsOf(a[1]), Text(a[0]))); });
+  Define(e, "hello", {}, [](const List&) -> Result<Value> { return Value("Hello!"); });
+}
+
+}  // namespace fairlead::gotmpl::sprig

@@ -24,11 +24,13 @@ std::string Print(const Value& v) {
   if (auto s = v.as_string()) return *s;
   std::string out;
   if (auto l = v.as_list()) {
-    for (const Value& item : **l) out += (out.empty() ? "" : " ") + Print(item);
+    for (const Value& item : **l) out += Print(item) + " ";
+    if (!out.empty()) out.pop_back();
     return "[" + out + "]";
   }
   if (auto m = v.as_map()) {
-    for (const auto& [k, item] : **m) out += (out.empty() ? "" : " ") + k + ":" + Print(item);
+    for (const auto& [k, item] : **m) out += k + ":" + Print(item) + " ";
+    if (!out.empty()) out.pop_back();
     return "map[" + out + "]";
   }
   if (auto o = v.as_object()) return (*o)->Print();
@@ -37,7 +39,7 @@ std::string Print(const Value& v) {
 
 std::string TypeName(const Value& v) {
   if (v.as_bool()) return "bool";
-  if (v.as_int()) return "int";
+  if (v.as_int()) return v.is_int64() ? "int64" : "int";
   if (v.as_float()) return "float64";
   if (v.as_string()) return "string";
   if (v.as_list()) return "[]interface {}";
@@ -48,7 +50,7 @@ std::string TypeName(const Value& v) {
 
 bool DeepEqual(const Value& a, const Value& b) {
   if (auto x = a.as_bool()) return b.as_bool() && *x == *b.as_bool();
-  if (auto x = a.as_int()) return b.as_int() && *x == *b.as_int();
+  if (auto x = a.as_int()) return b.as_int() && *x == *b.as_int() && a.is_int64() == b.is_int64();
   if (auto x = a.as_float()) return b.as_float() && *x == *b.as_float();
   if (auto x = a.as_string()) return b.as_string() && *x == *b.as_string();
   if (auto x = a.as_list()) {

@@ -24,7 +24,7 @@ using ObjectPtr = std::shared_ptr<Object>;
 
 class Value {
  public:
-  Value() = default;                             // nil
+  Value() = default;  // nil
   Value(bool b) : v_(b) {}                       // NOLINT: implicit on purpose
   Value(int64_t i) : v_(i) {}                    // NOLINT
   Value(int i) : v_(static_cast<int64_t>(i)) {}  // NOLINT
@@ -34,12 +34,29 @@ class Value {
   Value(ListPtr l) : v_(std::move(l)) {}         // NOLINT
   Value(MapPtr m) : v_(std::move(m)) {}          // NOLINT
   Value(ObjectPtr o) : v_(std::move(o)) {}       // NOLINT
+  // A nil that came out of a map or a list: Go tells it apart from no value at all in some messages.
+  static Value NilInterface() {
+    Value v;
+    v.v_ = Nil{};
+    return v;
+  }
+  // Go's int64, which sprig's arithmetic gives; an int is another type.
+  static Value Int64(int64_t n) {
+    Value v;
+    v.v_ = Long{n};
+    return v;
+  }
   static Value NewList(List items = {}) { return Value(std::make_shared<List>(std::move(items))); }
   static Value NewMap(Map members = {}) { return Value(std::make_shared<Map>(std::move(members))); }
 
-  bool is_nil() const { return v_.index() == 0; }
+  bool is_nil() const { return v_.index() == 0 || is_nil_interface(); }
+  bool is_nil_interface() const { return std::holds_alternative<Nil>(v_); }
   const bool* as_bool() const { return std::get_if<bool>(&v_); }
-  const int64_t* as_int() const { return std::get_if<int64_t>(&v_); }
+  const int64_t* as_int() const {
+    if (auto l = std::get_if<Long>(&v_)) return &l->n;
+    return std::get_if<int64_t>(&v_);
+  }
+  bool is_int64() const { return std::holds_alternative<Long>(v_); }
   const double* as_float() const { return std::get_if<double>(&v_); }
   const std::string* as_string() const { return std::get_if<std::string>(&v_); }
   const ListPtr* as_list() const { return std::get_if<ListPtr>(&v_); }
@@ -47,7 +64,11 @@ class Value {
   const ObjectPtr* as_object() const { return std::get_if<ObjectPtr>(&v_); }
 
  private:
-  std::variant<std::monostate, bool, int64_t, double, std::string, ListPtr, MapPtr, ObjectPtr> v_;
+  struct Nil {};
+  struct Long {
+    int64_t n;
+  };
+  std::variant<std::monostate, bool, int64_t, double, std::string, ListPtr, MapPtr, ObjectPtr, Nil, Long> v_;
 };
 
 // Go's truth: nil, false, 0, "", and empty lists and maps are false.
