@@ -25,7 +25,7 @@ fairlead_module(NAME kube LAYER 2 DEPS util value http
   SOURCES client.cc config.cc informer.cc mapper.cc object.cc reflector.cc
   TESTS kube_test.cc)
 fairlead_module(NAME gotmpl LAYER 2 DEPS util value http LIBS OpenSSL::Crypto ${RE2}
-  SOURCES ast.cc builtins.cc engine.cc format.cc lexer.cc parser.cc quote.cc sprig.cc sprig_defaults.cc sprig_dicts.cc sprig_encoding.cc sprig_lists.cc sprig_math.cc sprig_paths.cc sprig_regex.cc sprig_strings.cc sprig_types.cc value.cc
+  SOURCES ast.cc builtins.cc engine.cc format.cc lexer.cc parser.cc quote.cc semver.cc sprig.cc sprig_defaults.cc sprig_dicts.cc sprig_encoding.cc sprig_lists.cc sprig_math.cc sprig_paths.cc sprig_regex.cc sprig_semver.cc sprig_strings.cc sprig_types.cc value.cc
   TESTS conformance_test.cc gotmpl_test.cc)
 fairlead_module(NAME chart LAYER 3 DEPS util value gotmpl
   SOURCES load.cc render.cc)

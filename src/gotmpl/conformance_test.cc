@@ -58,7 +58,7 @@ TEST_P(Conformance, AnswersAsRecorded) {
   EXPECT_TRUE(failed.empty()) << failed.size() << " of " << cases.size() << ":\n  " << Join(failed, "\n  ");
 }
 
-INSTANTIATE_TEST_SUITE_P(Go, Conformance, ::testing::Values("lexer", "parser", "exec", "printf", "sprig-math", "sprig-strings", "sprig-lists", "sprig-text", "sprig-regex"),
+INSTANTIATE_TEST_SUITE_P(Go, Conformance, ::testing::Values("lexer", "parser", "exec", "printf", "sprig-math", "sprig-strings", "sprig-lists", "sprig-text", "sprig-regex", "sprig-semver"),
                          [](const auto& p) { return ReplaceAll(p.param, "-", "_"); });
 
 }  // namespace

@@ -79,6 +79,7 @@ void RegisterSprig(Engine& e) {
   sprig::RegisterPaths(e);
   sprig::RegisterEncoding(e);
   sprig::RegisterRegex(e);
+  sprig::RegisterSemver(e);
 }
 
 }  // namespace fairlead::gotmpl

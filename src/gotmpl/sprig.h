@@ -38,5 +38,6 @@ void RegisterTypes(Engine& e);
 void RegisterPaths(Engine& e);
 void RegisterEncoding(Engine& e);
 void RegisterRegex(Engine& e);
+void RegisterSemver(Engine& e);
 
 }  // namespace fairlead::gotmpl::sprig
