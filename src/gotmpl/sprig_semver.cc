@@ -17,18 +17,25 @@ class VersionObject : public Object {
       return Value(static_cast<int64_t>(v_.Compare(other->v_)));
     }
     if (!args.empty()) return std::nullopt;
-    auto number = [](uint64_t n) { return Value::Int64(static_cast<int64_t>(n)); };
-    if (name == "Major") return number(v_.major);
-    if (name == "Minor") return number(v_.minor);
-    if (name == "Patch") return number(v_.patch);
-    if (name == "Prerelease") return Value(v_.prerelease);
-    if (name == "Metadata") return Value(v_.metadata);
-    if (name == "Original") return Value(v_.original);
-    if (name == "String") return Value(v_.ToString());
+    if (auto text = TextMember(name)) return Result<Value>(Value(*text));
+    if (auto number = NumberMember(name)) return Result<Value>(Value::Int64(static_cast<int64_t>(*number)));
     return std::nullopt;
   }
 
  private:
+  std::optional<std::string> TextMember(const std::string& name) const {
+    if (name == "Prerelease") return v_.prerelease;
+    if (name == "Metadata") return v_.metadata;
+    if (name == "Original") return v_.original;
+    if (name == "String") return v_.ToString();
+    return std::nullopt;
+  }
+  std::optional<uint64_t> NumberMember(const std::string& name) const {
+    if (name == "Major") return v_.major;
+    if (name == "Minor") return v_.minor;
+    if (name == "Patch") return v_.patch;
+    return std::nullopt;
+  }
   SemanticVersion v_;
 };
 
