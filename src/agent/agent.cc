@@ -51,6 +51,11 @@ class Agent {
  public:
   Agent(const Config& config, kube::Api& api)
       : config_(config), api_(api), pods_(api, config.node_name), journal_(config.run_dir + "/journal") {}
+  // The informers call what is made after them, and goes before them.
+  ~Agent() {
+    pods_.informer().Stop();
+    if (namespaces_) namespaces_->Stop();
+  }
 
   Status Run(const std::stop_token& stop) {
     FL_ASSIGN(auto health, controller::ServeHealth("0.0.0.0", static_cast<uint16_t>(config_.health_port), nullptr,

@@ -35,8 +35,12 @@ class Executor {
 
   Status Run(const Value& data) {
     variables_.push_back({"$", Plain(data)});
-    auto flow = Walk(Plain(data), *template_.root);
-    return flow.ok() ? Status() : flow.error();
+    try {
+      auto flow = Walk(Plain(data), *template_.root);
+      return flow.ok() ? Status() : flow.error();
+    } catch (const ValueTooLarge&) {
+      return Fail("a value is nested too deep, has too many parts or contains itself");
+    }
   }
 
  private:
@@ -51,6 +55,13 @@ class Executor {
     return MakeError(Code::kInvalid, "template: " + template_.file + ":" + std::to_string(line) + ":" +
                                          std::to_string(column) + ": executing " + QuoteGo(template_.name) + " at <" +
                                          node_->ToString() + ">: " + message);
+  }
+
+  // What recurses here is what the template nests: controls, parentheses, and calls of other templates.
+  Status CheckStack() const {
+    auto here = static_cast<const char*>(__builtin_frame_address(0));
+    if (engine_.stack_ - here < static_cast<ptrdiff_t>(engine_.limits_.stack_bytes)) return {};
+    return Fail("exceeded maximum template depth (" + std::to_string(engine_.limits_.stack_bytes) + " bytes of stack)");
   }
 
   Status Emit(std::string_view text) {
@@ -68,6 +79,7 @@ class Executor {
                                                     ": rendering takes longer than " +
                                                     std::to_string(engine_.limits_.time.count()) + " ms");
     At(n);
+    FL_TRY(CheckStack());
     switch (n.kind) {
       case Node::kList:
         for (const NodePtr& child : n.nodes) {
@@ -432,6 +444,11 @@ class Executor {
   std::vector<std::pair<std::string, Operand>> variables_;
 };
 
+Engine::~Engine() {
+  for (const auto& map : filled_)
+    if (auto m = map.lock()) m->clear();
+}
+
 Status Engine::Parse(const std::string& name, const std::string& text) {
   FL_ASSIGN(auto parsed, gotmpl::Parse(name, text, [this](const std::string& f) { return HasFunction(f); }));
   for (Template& t : parsed) {
@@ -449,6 +466,7 @@ Result<std::string> Engine::Execute(const std::string& name, const Value& data) 
   if (depth_ == 0) {
     deadline_ = SteadyNow() + limits_.time;
     written_ = 0;
+    stack_ = static_cast<const char*>(__builtin_frame_address(0));
   }
   if (depth_ >= limits_.call_depth)
     return MakeError(Code::kInvalid, "rendering template has a nested reference name: " + name +

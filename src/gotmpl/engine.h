@@ -30,12 +30,16 @@ struct Signature {
 struct Limits {
   size_t output_bytes = 32u << 20;
   int call_depth = 200;  // nested template/include calls
+  size_t stack_bytes = 4u << 20;  // of the thread that executes, which should have twice as much
   std::chrono::milliseconds time{10000};
 };
 
 class Engine {
  public:
   explicit Engine(Limits limits = {}) : limits_(limits) {}
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
   void Register(const std::string& name, Function f) { functions_[name] = {std::nullopt, std::move(f)}; }
   void Register(const std::string& name, Signature s, Function f) { functions_[name] = {std::move(s), std::move(f)}; }
   bool HasFunction(const std::string& name) const { return functions_.contains(name); }
@@ -44,6 +48,9 @@ class Engine {
   Result<std::string> Execute(const std::string& name, const Value& data);
   // Parses `text` with the templates defined so far and executes it (Helm's tpl).
   Result<std::string> ExecuteText(const std::string& name, const std::string& text, const Value& data);
+  // A function put a map or a list into this map. When the engine goes it empties the map: by then it may hold itself, and
+  // nothing else would ever free it.
+  void Filled(const MapPtr& map) { filled_.push_back(map); }
 
  private:
   friend class Executor;
@@ -54,7 +61,9 @@ class Engine {
   Limits limits_;
   std::map<std::string, Registered> functions_;
   std::map<std::string, std::shared_ptr<const Template>> templates_;
+  std::vector<std::weak_ptr<Map>> filled_;
   int depth_ = 0;
+  const char* stack_ = nullptr;  // where the outermost Execute began
   SteadyTime deadline_{};
   size_t written_ = 0;
 };

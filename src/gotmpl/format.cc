@@ -221,10 +221,12 @@ class Printer {
   }
 
   void Element(const Value& v, int verb) {
+    if (++depth_ > 500 || ++elements_ > 4000000) throw ValueTooLarge();
     if (v.is_nil())
       out += flags_.sharp_v ? "interface {}(nil)" : "<nil>";
     else
       Print(v, verb);
+    --depth_;
   }
 
   void ListOf(const List& items, const Value& v, int verb) {
@@ -401,6 +403,7 @@ class Printer {
 
   Flags flags_;
   std::string verb_;
+  int depth_ = 0, elements_ = 0;  // of the value that is printed
 };
 
 }  // namespace

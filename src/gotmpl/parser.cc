@@ -9,7 +9,7 @@ namespace fairlead::gotmpl {
 namespace {
 
 // Nested parentheses and control structures recurse here and when they are executed; Go allows 10000.
-constexpr int kMaxParentheses = 1000, kMaxNesting = 500;
+constexpr int kMaxParentheses = 250, kMaxNesting = 250;
 
 struct ParseError {
   std::string message;

@@ -7,15 +7,19 @@ namespace {
 
 bool IsZero(const Value& v) { return !Truth(v) && !v.as_object(); }
 
-// mergo.Merge: with `overwrite`, the source wins wherever it has a key; otherwise it fills what is zero in dst.
-void MergeInto(Map& dst, const Map& src, bool overwrite) {
-  for (const auto& [k, v] : src) {
-    auto it = dst.find(k);
+// mergo.Merge: with `overwrite`, the source wins wherever it has a key; otherwise it fills what is zero in dst. The pointers
+// are held: one of the maps may lie within the other.
+void MergeInto(Engine& engine, const MapPtr& dst, const MapPtr& src, bool overwrite, int depth = 0) {
+  if (dst == src) return;
+  engine.Filled(dst);
+  if (depth > 500) throw ValueTooLarge();
+  for (const auto& [k, v] : *src) {
+    auto it = dst->find(k);
     if (!overwrite && v.is_nil()) continue;  // nil fills nothing
-    if (it == dst.end()) {
-      dst[k] = v;
+    if (it == dst->end()) {
+      (*dst)[k] = v;
     } else if (it->second.as_map() && v.as_map()) {
-      MergeInto(**it->second.as_map(), **v.as_map(), overwrite);
+      MergeInto(engine, MapPtr(*it->second.as_map()), MapPtr(*v.as_map()), overwrite, depth + 1);
     } else if (overwrite || IsZero(it->second)) {
       it->second = v;
     }
@@ -27,11 +31,10 @@ const MapPtr& Dict(const Value& v) {
   return v.as_map() ? *v.as_map() : none;  // Go's nil map: reading it is fine
 }
 
-Body Merge(bool overwrite) {
-  return [overwrite](const List& args) -> Result<Value> {
+Function Merge(bool overwrite) {
+  return [overwrite](Engine& engine, const List& args) -> Result<Value> {
     if (args[0].is_nil()) return Fail("dst cannot be nil");
-    for (size_t i = 1; i < args.size(); ++i)
-      if (Dict(args[i]) != Dict(args[0])) MergeInto(*Dict(args[0]), *Dict(args[i]), overwrite);
+    for (size_t i = 1; i < args.size(); ++i) MergeInto(engine, Dict(args[0]), Dict(args[i]), overwrite);
     return args[0];
   };
 }
@@ -78,8 +81,9 @@ void RegisterDicts(Engine& e) {
     auto it = Dict(a[0])->find(Text(a[1]));
     return it == Dict(a[0])->end() ? Value("") : it->second;
   });
-  Define(e, "set", {{S::kMap, S::kString, S::kAny}}, [](const List& a) -> Result<Value> {
+  e.Register("set", {{S::kMap, S::kString, S::kAny}}, [](Engine& engine, const List& a) -> Result<Value> {
     if (a[0].is_nil()) return Fail("assignment to entry in nil map");
+    if (a[2].as_map() || a[2].as_list()) engine.Filled(Dict(a[0]));
     (*Dict(a[0]))[Text(a[1])] = a[2];
     return a[0];
   });
@@ -109,8 +113,8 @@ void RegisterDicts(Engine& e) {
   Define(e, "pick", keys, Pick(true));
   Define(e, "omit", keys, Pick(false));
   Define(e, "dig", {{S::kAny}, true}, Dig);
-  for (const char* name : {"merge", "mustMerge"}) Define(e, name, maps, Merge(false));
-  for (const char* name : {"mergeOverwrite", "mustMergeOverwrite"}) Define(e, name, maps, Merge(true));
+  for (const char* name : {"merge", "mustMerge"}) e.Register(name, maps, Merge(false));
+  for (const char* name : {"mergeOverwrite", "mustMergeOverwrite"}) e.Register(name, maps, Merge(true));
   for (const char* name : {"deepCopy", "mustDeepCopy"})
     Define(e, name, {{S::kAny}}, [](const List& a) -> Result<Value> { return DeepCopy(a[0]); });
 }

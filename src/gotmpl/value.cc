@@ -16,25 +16,156 @@ bool Truth(const Value& v) {
   return v.as_object() != nullptr;
 }
 
-std::string Print(const Value& v) {
-  if (auto b = v.as_bool()) return *b ? "true" : "false";
-  if (auto i = v.as_int()) return std::to_string(*i);
+namespace {
 
-  if (auto d = v.as_float()) return value::FormatFloat(*d, 6);  // strconv 'g', shortest
-  if (auto s = v.as_string()) return *s;
+// Templates can build values of any depth, and values that contain themselves; every walk is limited.
+class Walk {
+ public:
+  void Enter() {
+    if (++depth_ > 500 || ++parts_ > 4000000) throw ValueTooLarge();
+  }
+  void Leave() { --depth_; }
+
+  void Print(const Value& v, std::string& out) {
+    Enter();
+    if (auto b = v.as_bool()) {
+      out += *b ? "true" : "false";
+    } else if (auto i = v.as_int()) {
+      out += std::to_string(*i);
+    } else if (auto d = v.as_float()) {
+      out += value::FormatFloat(*d, 6);  // strconv 'g', shortest
+    } else if (auto s = v.as_string()) {
+      out += *s;
+    } else if (auto l = v.as_list()) {
+      out += '[';
+      for (const Value& item : **l) {
+        if (&item != &(*l)->front()) out += ' ';
+        Print(item, out);
+      }
+      out += ']';
+    } else if (auto m = v.as_map()) {
+      out += "map[";
+      for (bool first = true; const auto& [k, item] : **m) {
+        if (!std::exchange(first, false)) out += ' ';
+        (out += k) += ':';
+        Print(item, out);
+      }
+      out += ']';
+    } else if (auto o = v.as_object()) {
+      out += (*o)->Print();
+    } else {
+      out += "<nil>";
+    }
+    Leave();
+  }
+
+  bool Equal(const Value& a, const Value& b) {
+    Enter();
+    bool equal = EqualParts(a, b);
+    Leave();
+    return equal;
+  }
+
+  Value Copy(const Value& v) {
+    Enter();
+    Value out = v;
+    if (auto l = v.as_list()) {
+      List items;
+      for (const Value& item : **l) items.push_back(Copy(item));
+      out = Value::NewList(std::move(items));
+    } else if (auto m = v.as_map()) {
+      Map members;
+      for (const auto& [k, item] : **m) members[k] = Copy(item);
+      out = Value::NewMap(std::move(members));
+    }
+    Leave();
+    return out;
+  }
+
+  Json ToJson(const Value& v) {
+    Enter();
+    Json out;
+    if (auto b = v.as_bool()) {
+      out = *b;
+    } else if (auto i = v.as_int()) {
+      out = *i;
+    } else if (auto d = v.as_float()) {
+      // encoding/json writes a whole float without a point, so it comes back as an integer
+      if (*d == std::floor(*d) && std::fabs(*d) < 9.0e15)
+        out = static_cast<int64_t>(*d);
+      else
+        out = *d;
+    } else if (auto s = v.as_string()) {
+      out = *s;
+    } else if (auto l = v.as_list()) {
+      out = Json::array();
+      for (const Value& item : **l) out.push_back(ToJson(item));
+    } else if (auto m = v.as_map()) {
+      out = Json::object();
+      for (const auto& [k, item] : **m) out[k] = ToJson(item);
+    } else if (auto o = v.as_object()) {
+      out = (*o)->Print();
+    }
+    Leave();
+    return out;
+  }
+
+ private:
+  bool EqualParts(const Value& a, const Value& b) {
+    if (auto x = a.as_bool()) return b.as_bool() && *x == *b.as_bool();
+    if (auto x = a.as_int()) return b.as_int() && *x == *b.as_int() && a.is_int64() == b.is_int64();
+    if (auto x = a.as_float()) return b.as_float() && *x == *b.as_float();
+    if (auto x = a.as_string()) return b.as_string() && *x == *b.as_string();
+    if (auto x = a.as_list()) {
+      auto y = b.as_list();
+      return y && std::equal((*x)->begin(), (*x)->end(), (*y)->begin(), (*y)->end(),
+                             [this](const Value& p, const Value& q) { return Equal(p, q); });
+    }
+    if (auto x = a.as_map()) {
+      auto y = b.as_map();
+      return y && std::equal((*x)->begin(), (*x)->end(), (*y)->begin(), (*y)->end(), [this](const auto& p, const auto& q) {
+               return p.first == q.first && Equal(p.second, q.second);
+             });
+    }
+    if (auto x = a.as_object()) return b.as_object() && *x == *b.as_object();
+    return b.is_nil();
+  }
+
+  int depth_ = 0, parts_ = 0;
+};
+
+// Lets go of a container's parts one after the other: a chain of containers would end them in as many nested calls.
+template <class Container>
+void LetGo(Container* gone) {
+  thread_local std::vector<Value>* waiting = nullptr;
+  std::vector<Value> mine;
+  bool outermost = !waiting;
+  if (outermost) waiting = &mine;
+  auto keep = [](Value& v) {
+    if (v.as_list() || v.as_map()) waiting->push_back(std::move(v));
+  };
+  if constexpr (std::is_same_v<Container, Map>)
+    for (auto& [k, v] : *gone) keep(v);
+  else
+    for (Value& v : *gone) keep(v);
+  delete gone;
+  if (!outermost) return;
+  while (!mine.empty()) {
+    Value next = std::move(mine.back());
+    mine.pop_back();
+  }
+  waiting = nullptr;
+}
+
+}  // namespace
+
+Value Value::NewList(List items) { return Value(ListPtr(new List(std::move(items)), LetGo<List>)); }
+Value Value::NewMap(Map members) { return Value(MapPtr(new Map(std::move(members)), LetGo<Map>)); }
+
+std::string Print(const Value& v) {
   std::string out;
-  if (auto l = v.as_list()) {
-    for (const Value& item : **l) out += Print(item) + " ";
-    if (!out.empty()) out.pop_back();
-    return "[" + out + "]";
-  }
-  if (auto m = v.as_map()) {
-    for (const auto& [k, item] : **m) out += k + ":" + Print(item) + " ";
-    if (!out.empty()) out.pop_back();
-    return "map[" + out + "]";
-  }
-  if (auto o = v.as_object()) return (*o)->Print();
-  return "<nil>";
+  Walk().Print(v, out);
+  return out;
 }
 
 std::string TypeName(const Value& v) {
@@ -48,38 +179,9 @@ std::string TypeName(const Value& v) {
   return "<nil>";
 }
 
-bool DeepEqual(const Value& a, const Value& b) {
-  if (auto x = a.as_bool()) return b.as_bool() && *x == *b.as_bool();
-  if (auto x = a.as_int()) return b.as_int() && *x == *b.as_int() && a.is_int64() == b.is_int64();
-  if (auto x = a.as_float()) return b.as_float() && *x == *b.as_float();
-  if (auto x = a.as_string()) return b.as_string() && *x == *b.as_string();
-  if (auto x = a.as_list()) {
-    auto y = b.as_list();
-    return y && std::equal((*x)->begin(), (*x)->end(), (*y)->begin(), (*y)->end(), DeepEqual);
-  }
-  if (auto x = a.as_map()) {
-    auto y = b.as_map();
-    return y && std::equal((*x)->begin(), (*x)->end(), (*y)->begin(), (*y)->end(), [](const auto& p, const auto& q) {
-             return p.first == q.first && DeepEqual(p.second, q.second);
-           });
-  }
-  if (auto x = a.as_object()) return b.as_object() && *x == *b.as_object();
-  return b.is_nil();
-}
-
-Value DeepCopy(const Value& v) {
-  if (auto l = v.as_list()) {
-    List out;
-    for (const Value& item : **l) out.push_back(DeepCopy(item));
-    return Value::NewList(std::move(out));
-  }
-  if (auto m = v.as_map()) {
-    Map out;
-    for (const auto& [k, item] : **m) out[k] = DeepCopy(item);
-    return Value::NewMap(std::move(out));
-  }
-  return v;
-}
+bool DeepEqual(const Value& a, const Value& b) { return Walk().Equal(a, b); }
+Value DeepCopy(const Value& v) { return Walk().Copy(v); }
+Json ToJson(const Value& v) { return Walk().ToJson(v); }
 
 Value FromJson(const Json& j, bool floats) {
   if (j.is_boolean()) return Value(j.get<bool>());
@@ -97,29 +199,6 @@ Value FromJson(const Json& j, bool floats) {
     return Value::NewMap(std::move(out));
   }
   return {};
-}
-
-Json ToJson(const Value& v) {
-  if (auto b = v.as_bool()) return *b;
-  if (auto i = v.as_int()) return *i;
-  if (auto d = v.as_float()) {
-    // encoding/json writes a whole float without a point, so it comes back as an integer
-    if (*d == std::floor(*d) && std::fabs(*d) < 9.0e15) return static_cast<int64_t>(*d);
-    return *d;
-  }
-  if (auto s = v.as_string()) return *s;
-  if (auto l = v.as_list()) {
-    Json out = Json::array();
-    for (const Value& item : **l) out.push_back(ToJson(item));
-    return out;
-  }
-  if (auto m = v.as_map()) {
-    Json out = Json::object();
-    for (const auto& [k, item] : **m) out[k] = ToJson(item);
-    return out;
-  }
-  if (auto o = v.as_object()) return (*o)->Print();
-  return nullptr;
 }
 
 }  // namespace fairlead::gotmpl

@@ -46,8 +46,8 @@ class Value {
     v.v_ = Long{n};
     return v;
   }
-  static Value NewList(List items = {}) { return Value(std::make_shared<List>(std::move(items))); }
-  static Value NewMap(Map members = {}) { return Value(std::make_shared<Map>(std::move(members))); }
+  static Value NewList(List items = {});
+  static Value NewMap(Map members = {});
 
   bool is_nil() const { return v_.index() == 0 || is_nil_interface(); }
   bool is_nil_interface() const { return std::holds_alternative<Nil>(v_); }
@@ -70,6 +70,10 @@ class Value {
   };
   std::variant<std::monostate, bool, int64_t, double, std::string, ListPtr, MapPtr, ObjectPtr, Nil, Long> v_;
 };
+
+// Thrown by what walks through a value that is nested too deep, has too many parts, or contains itself; the executor makes
+// an error of it.
+struct ValueTooLarge {};
 
 // Go's truth: nil, false, 0, "", and empty lists and maps are false.
 bool Truth(const Value& v);
