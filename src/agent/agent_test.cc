@@ -202,6 +202,8 @@ TEST_F(Node, ReadsItsSettingsAsIstioCniDoes) {
   EXPECT_FALSE(ambient->ambient.settings.dns_capture);
   for (auto [key, bad] : {std::pair{"AMBIENT_ENABLEMENT_SELECTOR", "{}"}, {"AMBIENT_ENABLEMENT_SELECTOR", "[{podSelector: {matchExpressions: [{key: a, operator: Is}]}}]"},
                           {"FORCE_IPTABLES_BINARY", "ebtables"}, {"HOST_PROBE_SNAT_IP", "example.org"}, {"REPAIR_ENABLED", "perhaps"},
+                          {"ISTIO_OUTBOUND_OWNER_GROUPS", "staff"},
+                          {"ISTIO_OUTBOUND_IPV4_LOOPBACK_CIDR", "::1/128"},
                           {"ISTIO_OWNED_CNI_CONFIG_FILENAME", "../x.conflist"}}) {
     auto refused = LoadConfig({}, {{"NODE_NAME", "n"}, {key, bad}});
     ASSERT_FALSE(refused.ok()) << key;

@@ -91,6 +91,23 @@ Result<Config> LoadConfig(const std::vector<std::string>& args, const std::map<s
   FL_TRY(flag("ALLOW_SWITCH_TO_HOST_NS", switch_to_host));
   if (switch_to_host) c.host_netns = "/host/proc/1/ns/net";
 
+  for (auto [key, groups] : {std::pair{"ISTIO_OUTBOUND_OWNER_GROUPS", &c.sidecar.owner_groups_include},
+                             {"ISTIO_OUTBOUND_OWNER_GROUPS_EXCLUDE", &c.sidecar.owner_groups_exclude}}) {
+    std::string list;
+    text(key, list);
+    if (list == "*") continue;  // all of them, which is the default
+    for (const std::string& group : SplitNonEmpty(list, ',')) {
+      auto id = ParseInt(group);
+      if (!id.ok() || *id < 0 || *id > UINT32_MAX)
+        return MakeError(Code::kInvalid, std::string(key) + ": \"" + group + "\" is not a group's number");
+      groups->push_back(static_cast<uint32_t>(*id));
+    }
+  }
+  text("ISTIO_OUTBOUND_IPV4_LOOPBACK_CIDR", c.sidecar.loopback_cidr);
+  if (!kernel::IsCidr(c.sidecar.loopback_cidr) || c.sidecar.loopback_cidr.find(':') != std::string::npos)
+    return MakeError(Code::kInvalid,
+                     "ISTIO_OUTBOUND_IPV4_LOOPBACK_CIDR: \"" + c.sidecar.loopback_cidr + "\" is not an IPv4 address range");
+
   AmbientConfig& ambient = c.ambient;
   FL_TRY(flag("AMBIENT_ENABLED", ambient.enabled));
   FL_TRY(flag("AMBIENT_DNS_CAPTURE", ambient.settings.dns_capture));

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "redirect/ambient.h"
+#include "redirect/sidecar.h"
 #include "util/log.h"
 #include "util/result.h"
 
@@ -50,6 +51,7 @@ struct Config {
   std::string force_iptables;   // FORCE_IPTABLES_BINARY: legacy or nft
   bool owned_config = false;    // ISTIO_OWNED_CNI_CONFIG: a configuration of our own that sorts first, beside the primary
   std::string owned_config_name = "02-istio-cni.conflist";  // ISTIO_OWNED_CNI_CONFIG_FILENAME
+  redirect::SidecarConfig sidecar;  // ISTIO_OUTBOUND_OWNER_GROUPS, _EXCLUDE, ISTIO_OUTBOUND_IPV4_LOOPBACK_CIDR
   AmbientConfig ambient;
   RepairConfig repair;
   int monitoring_port = 15014;                           // MONITORING_PORT; <= 0: off

@@ -37,7 +37,7 @@ Result<Enroller::Decision> Enroller::Decide(const Json& pod) const {
   const std::string ns = kube::Namespace(pod);
   if (std::find(config_.exclude_namespaces.begin(), config_.exclude_namespaces.end(), ns) != config_.exclude_namespaces.end())
     return Decision{"namespace " + ns + " is excluded", {}};
-  FL_ASSIGN(redirect::SidecarDecision sidecar, redirect::DecideSidecar(pod));
+  FL_ASSIGN(redirect::SidecarDecision sidecar, redirect::DecideSidecar(pod, config_.sidecar));
   if (sidecar.skip_reason.empty()) return Decision{"", std::move(sidecar.config)};
   if (!ambient_) return Decision{sidecar.skip_reason, {}};
   auto labels = ambient_->namespaces.Get(ns);

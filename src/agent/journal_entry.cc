@@ -18,6 +18,9 @@ Json ConfigToJson(const redirect::SidecarConfig& c) {
           {"rerouteInterfaces", c.reroute_interfaces},
           {"proxyUID", c.proxy_uid},
           {"proxyGID", c.proxy_gid},
+          {"ownerGroupsInclude", c.owner_groups_include},
+          {"ownerGroupsExclude", c.owner_groups_exclude},
+          {"loopbackCIDR", c.loopback_cidr},
           {"dnsCapture", c.dns_capture},
           {"dualStack", c.dual_stack},
           {"dropInvalid", c.drop_invalid}};
@@ -47,6 +50,10 @@ Result<redirect::SidecarConfig> SidecarFromJson(const Json& j) {
   ReadList(At(j, "rerouteInterfaces"), c.reroute_interfaces);
   c.proxy_uid = static_cast<uint32_t>(value::Int(j, "proxyUID"));
   c.proxy_gid = static_cast<uint32_t>(value::Int(j, "proxyGID"));
+  ReadList(At(j, "ownerGroupsInclude"), c.owner_groups_include);
+  ReadList(At(j, "ownerGroupsExclude"), c.owner_groups_exclude);
+  if (std::string cidr = Str(j, "loopbackCIDR"); !cidr.empty()) c.loopback_cidr = cidr;
+  if (!kernel::IsCidr(c.loopback_cidr)) return MakeError(Code::kInvalid, "journal entry: loopbackCIDR is no address range");
   c.dns_capture = value::Bool(j, "dnsCapture");
   c.dual_stack = value::Bool(j, "dualStack");
   c.drop_invalid = value::Bool(j, "dropInvalid");

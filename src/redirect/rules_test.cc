@@ -164,6 +164,17 @@ const std::vector<Case>& Cases() {
        }),
        ReplaceAll(ReplaceAll(kBasic, "--uid-owner 1337", "--uid-owner 2000"), "--gid-owner 1337", "--gid-owner 3000"),
        ""},
+      {"groups that are excluded", With([](auto& c) { c.owner_groups_exclude = {888, 889}; }),
+       kNatBegin + kInboundAll + kOutputBegin + kOwners +
+           "-A ISTIO_OUTPUT -m owner --gid-owner 888 -j RETURN\n-A ISTIO_OUTPUT -m owner --gid-owner 889 -j RETURN\n" +
+           kLocal + kAll + kEnd,
+       ""},
+      {"groups that are included", With([](auto& c) { c.owner_groups_include = {888, 889}; }),
+       kNatBegin + kInboundAll + kOutputBegin + kOwners +
+           "-A ISTIO_OUTPUT -m owner ! --gid-owner 888 -m owner ! --gid-owner 889 -j RETURN\n" + kLocal + kAll + kEnd,
+       ""},
+      {"another loopback range", With([](auto& c) { c.loopback_cidr = "127.0.0.0/8"; }),
+       ReplaceAll(kBasic, "127.0.0.1/32", "127.0.0.0/8"), ""},
       {"DNS capture", With([](auto& c) { c.dns_capture = true; }),
        ReplaceAll(kNatBegin, ":ISTIO_OUTPUT -", ":ISTIO_OUTPUT_DNS - [0:0]\n:ISTIO_OUTPUT -") + kInboundAll + kOutputBegin +
            ReplaceAll(ReplaceAll(kOwners, "! --dport 15008", "-m multiport ! --dports 53,15008"), "-o lo -m owner !",

@@ -20,6 +20,9 @@ struct SidecarConfig {
   std::vector<std::string> exclude_interfaces;
   std::vector<std::string> reroute_interfaces;
   uint32_t proxy_uid = 1337, proxy_gid = 1337;
+  // Whose traffic is captured, by the group that runs it: all but the excluded ones, or, where any are included, those alone.
+  std::vector<uint32_t> owner_groups_include, owner_groups_exclude;
+  std::string loopback_cidr = "127.0.0.1/32";  // what stays local, of IPv4
   bool dns_capture = false;
   bool dual_stack = false;
   bool drop_invalid = false;
@@ -32,8 +35,8 @@ struct SidecarDecision {
   SidecarConfig config;
 };
 
-// kInvalid names the pod, the annotation, its value and what is allowed.
-Result<SidecarDecision> DecideSidecar(const Json& pod);
+// kInvalid names the pod, the annotation, its value and what is allowed. `defaults`: what holds for the whole node.
+Result<SidecarDecision> DecideSidecar(const Json& pod, const SidecarConfig& defaults = {});
 
 // istio's rules for it. The v4 rules are always there; those for v6 where the pod has an IPv6 address.
 RuleSet SidecarRules(const SidecarConfig& config, bool ipv6);

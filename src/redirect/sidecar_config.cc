@@ -98,12 +98,13 @@ bool IsInterfaceName(const std::string& name) {
          name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-@") == name.npos;
 }
 
-Result<SidecarDecision> DecideSidecar(const Json& pod) {
+Result<SidecarDecision> DecideSidecar(const Json& pod, const SidecarConfig& defaults) {
   const Json& proxy = FindContainer(pod, "istio-proxy");
   SidecarDecision out;
   out.skip_reason = SkipReason(pod, proxy);
   if (!out.skip_reason.empty()) return out;
   SidecarConfig& c = out.config;
+  c = defaults;
   Annotations a(pod);
   if (a.Has("sidecar.istio.io/interceptionMode")) c.interception_mode = a.Text("sidecar.istio.io/interceptionMode");
   if (c.interception_mode != "REDIRECT" && c.interception_mode != "TPROXY")

@@ -80,7 +80,7 @@ class Builder {
     Mangle({.chain = "ISTIO_DIVERT", .verdict = {.kind = Verdict::kAccept}});
     Verdict tproxy{.kind = Verdict::kTproxy, .number = kInboundPort, .value = kTproxyMark};
     Both({.table = "mangle", .chain = "ISTIO_TPROXY", .protocol = "tcp", .dst = Address{"", true}, .verdict = tproxy},
-         "127.0.0.1/32", "::1/128");
+         c_.loopback_cidr, "::1/128");
     Mangle({.chain = "PREROUTING", .protocol = "tcp", .verdict = Jump("ISTIO_INBOUND")});
     Mangle({.chain = "ISTIO_INBOUND", .protocol = "tcp", .mark = Mark{kTproxyMark}});
     Both({.table = "mangle", .chain = "ISTIO_INBOUND", .iif = "lo", .protocol = "tcp", .src = Address{}},
@@ -106,7 +106,7 @@ class Builder {
     for (const Owner& o : ProxyOwners())
       Both({.table = "mangle", .chain = "OUTPUT", .oif = "lo", .protocol = "tcp", .dst = Address{"", true},
             .owners = {o}, .verdict = {.kind = Verdict::kSetMark, .value = kOutboundMark}},
-           "127.0.0.1/32", "::1/128");
+           c_.loopback_cidr, "::1/128");
     Mangle({.chain = "OUTPUT", .protocol = "tcp", .connmark = Mark{kTproxyMark},
             .verdict = {.kind = Verdict::kRestoreMark}});
   }
@@ -119,13 +119,14 @@ class Builder {
     // 127.0.0.6 and ::6 are the addresses from which the proxy speaks to the application.
     Both({.table = "nat", .chain = o, .oif = "lo", .src = Address{}}, "127.0.0.6/32", "::6/128");
     for (const Owner& owner : ProxyOwners()) OfProxy(owner);
+    OfGroups();
     if (c_.dns_capture) {
       Nat({.chain = o, .verdict = Jump("ISTIO_OUTPUT_DNS")});
       for (const char* protocol : {"tcp", "udp"})
         Nat({.chain = "ISTIO_OUTPUT_DNS", .protocol = protocol, .dport = {53},
              .verdict = Port(Verdict::kRedirect, kDnsPort)});
     }
-    Both({.table = "nat", .chain = o, .dst = Address{}}, "127.0.0.1/32", "::1/128");
+    Both({.table = "nat", .chain = o, .dst = Address{}}, c_.loopback_cidr, "::1/128");
     for (const std::string& cidr : c_.exclude_ip_ranges) Range(cidr, {.chain = o});
     for (uint16_t p : c_.include_outbound_ports)
       Nat({.chain = o, .protocol = "tcp", .dport = {p}, .verdict = Jump("ISTIO_REDIRECT")});
@@ -145,7 +146,7 @@ class Builder {
                                                      : std::vector<uint16_t>{kTunnelPort};
     Both({.table = "nat", .chain = o, .oif = "lo", .protocol = "tcp", .dst = Address{"", true}, .dport = not_these,
           .not_dport = true, .owners = {proxy}, .verdict = Jump("ISTIO_IN_REDIRECT")},
-         "127.0.0.1/32", "::1/128");
+         c_.loopback_cidr, "::1/128");
     bool loopback_included = false;
     for (const std::string& cidr : c_.include_ip_ranges)
       loopback_included |= cidr.starts_with("127.") || cidr.starts_with("::1");
@@ -155,6 +156,18 @@ class Builder {
       Nat({.chain = o, .oif = "lo", .protocol = "tcp", .dport = {53}, .not_dport = true, .owners = {other}});
     if (!loopback_included && !c_.dns_capture) Nat({.chain = o, .oif = "lo", .owners = {other}});
     Nat({.chain = o, .owners = {proxy}});
+  }
+
+  void OfGroups() {
+    if (c_.owner_groups_include.empty()) {
+      for (uint32_t group : c_.owner_groups_exclude)
+        Nat({.chain = "ISTIO_OUTPUT", .owners = {{.kind = Owner::kGroup, .id = group}}});
+      return;
+    }
+    Rule none_of_them{.chain = "ISTIO_OUTPUT"};
+    for (uint32_t group : c_.owner_groups_include)
+      none_of_them.owners.push_back({.kind = Owner::kGroup, .id = group, .negate = true});
+    Nat(std::move(none_of_them));
   }
 
   // The proxy's own queries and the redirected ones are told apart by conntrack zones.
