@@ -9,8 +9,8 @@ fairlead_embed(NAME charts DIR charts)
 fairlead_module(NAME util LAYER 0
   SOURCES clock.cc fd.cc file.cc log.cc memory.cc result.cc strings.cc subprocess.cc unix_socket.cc
   TESTS util_test.cc)
-fairlead_module(NAME value LAYER 1 DEPS util LIBS OpenSSL::Crypto PkgConfig::YAMLCPP
-  SOURCES json.cc jsonpath.cc merge.cc yaml.cc
+fairlead_module(NAME value LAYER 1 DEPS util LIBS OpenSSL::Crypto PkgConfig::YAML
+  SOURCES json.cc jsonpath.cc merge.cc yaml_reader.cc yaml_scalar.cc yaml_writer.cc
   TESTS value_test.cc)
 fairlead_module(NAME http LAYER 1 DEPS util LIBS OpenSSL::SSL OpenSSL::Crypto
   SOURCES certificates.cc client.cc message.cc server.cc stream.cc
@@ -25,10 +25,11 @@ fairlead_module(NAME kube LAYER 2 DEPS util value http
   SOURCES client.cc config.cc informer.cc mapper.cc object.cc reflector.cc
   TESTS kube_test.cc)
 fairlead_module(NAME gotmpl LAYER 2 DEPS util value http LIBS OpenSSL::Crypto ${RE2}
-  SOURCES ast.cc builtins.cc engine.cc format.cc lexer.cc parser.cc quote.cc semver.cc sprig.cc sprig_defaults.cc sprig_dicts.cc sprig_encoding.cc sprig_lists.cc sprig_math.cc sprig_paths.cc sprig_regex.cc sprig_semver.cc sprig_strings.cc sprig_types.cc value.cc
+  SOURCES ast.cc builtins.cc engine.cc format.cc json_text.cc lexer.cc parser.cc quote.cc semver.cc sprig.cc sprig_defaults.cc sprig_dicts.cc sprig_encoding.cc sprig_lists.cc sprig_math.cc sprig_paths.cc sprig_regex.cc sprig_semver.cc sprig_strings.cc sprig_types.cc value.cc
   TESTS conformance_test.cc gotmpl_test.cc)
-fairlead_module(NAME chart LAYER 3 DEPS util value gotmpl
-  SOURCES load.cc render.cc)
+fairlead_module(NAME chart LAYER 3 DEPS util value gotmpl LIBS ZLIB::ZLIB ${RE2}
+  SOURCES archive.cc context.cc functions.cc ignore.cc load.cc manifests.cc metadata.cc render.cc schema.cc set_values.cc values.cc
+  TESTS chart_test.cc)
 fairlead_module(NAME redirect LAYER 3 DEPS util value kernel kube
   SOURCES ambient_config.cc ambient_rules.cc backend.cc backend_iptables.cc backend_nft.cc host_probes.cc iptables_text.cc nft_text.cc program.cc sidecar_config.cc sidecar_rules.cc
   TESTS redirect_test.cc rules_test.cc traffic_test.cc)

@@ -1,239 +1,109 @@
-#include "chart/chart.h"
-#include "gotmpl/engine.h"
+#include "chart/render.h"
+
+#include <pthread.h>
+
+#include "chart/context.h"
+#include "chart/functions.h"
+#include "chart/metadata.h"
+#include "chart/schema.h"
+#include "chart/values.h"
 #include "util/strings.h"
-#include "value/merge.h"
-#include "value/yaml.h"
 
 namespace fairlead::chart {
 namespace {
 
-using gotmpl::List;
-using gotmpl::Value;
+// Helm lets templates include each other 1,000 deep; that takes more stack than a thread has.
+constexpr size_t kStackBytes = 128u << 20, kTemplateStackBytes = 120u << 20;
 
-// .Capabilities.APIVersions
-class ApiVersions : public gotmpl::Object {
- public:
-  explicit ApiVersions(const std::vector<std::string>& versions) : versions_(versions) {}
-  const char* TypeName() const override { return "common.VersionSet"; }
-  std::string Print() const override { return "[" + Join(versions_, " ") + "]"; }
-  std::optional<Result<Value>> Member(const std::string& name, const List& args) override {
-    if (name != "Has" || args.size() != 1) return std::nullopt;
-    return Value(std::find(versions_.begin(), versions_.end(), gotmpl::Print(args[0])) != versions_.end());
-  }
-
- private:
-  std::vector<std::string> versions_;
-};
-
-// .Capabilities.KubeVersion
-class KubeVersion : public gotmpl::Object {
- public:
-  explicit KubeVersion(std::string v) : version_(std::move(v)) {}
-  const char* TypeName() const override { return "common.KubeVersion"; }
-  std::string Print() const override { return version_; }
-  std::optional<Result<Value>> Member(const std::string& name, const List&) override {
-    auto parts = Split(version_.starts_with('v') ? version_.substr(1) : version_, '.');
-    if (name == "Version" || name == "GitVersion" || name == "String") return Value(version_);
-    if (name == "Major") return Value(parts[0]);
-    if (name == "Minor") return Value(parts.size() > 1 ? parts[1] : "");
-    return std::nullopt;
-  }
-
- private:
-  std::string version_;
-};
-
-// .Files
-class Files : public gotmpl::Object {
- public:
-  explicit Files(const Chart& chart) : chart_(chart) {}
-  const char* TypeName() const override { return "engine.files"; }
-  std::string Print() const override { return "map[]"; }
-  std::optional<Result<Value>> Member(const std::string& name, const List& args) override {
-    if (name != "Get" || args.size() != 1) return std::nullopt;
-    auto it = chart_.files.find(gotmpl::Print(args[0]));
-    return Value(it == chart_.files.end() ? "" : it->second);
-  }
-
- private:
-  const Chart& chart_;
-};
-
-Result<std::string> OneText(const List& args, size_t i, const char* name) {
-  if (i < args.size() && args[i].as_string()) return *args[i].as_string();
-  return MakeError(Code::kInvalid, "wrong type or number of args for " + std::string(name) + ": expected string");
+void OnLargeStack(const std::function<void()>& work) {
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setstacksize(&attributes, kStackBytes);
+  pthread_t thread{};
+  auto run = [](void* arg) -> void* {
+    (*static_cast<const std::function<void()>*>(arg))();
+    return nullptr;
+  };
+  int rc = pthread_create(&thread, &attributes, run, const_cast<std::function<void()>*>(&work));
+  pthread_attr_destroy(&attributes);
+  if (rc != 0) return;
+  pthread_join(thread, nullptr);
 }
 
-Result<Value> FromYaml(const List& args, const char* name, bool list) {
-  FL_ASSIGN(std::string text, OneText(args, 0, name));
-  auto j = value::ParseYaml(text, "error unmarshaling YAML");
-  if (!j.ok())
-    return list ? Value::NewList({Value(j.error().message)}) : Value::NewMap({{"Error", Value(j.error().message)}});
-  if (j->is_null()) return list ? Value::NewList() : Value::NewMap();
-  return gotmpl::FromJson(*j);
-}
-
-// What Helm adds to sprig. Source of the behaviour: helm pkg/engine/funcs.go.
-void RegisterHelm(gotmpl::Engine& e) {
-  e.Register("include", [](gotmpl::Engine& engine, const List& args) -> Result<Value> {
-    FL_ASSIGN(std::string name, OneText(args, 0, "include"));
-    FL_ASSIGN(std::string out, engine.Execute(name, args.size() > 1 ? args[1] : Value()));
-    return Value(out);
-  });
-  e.Register("tpl", [](gotmpl::Engine& engine, const List& args) -> Result<Value> {
-    FL_ASSIGN(std::string text, OneText(args, 0, "tpl"));
-    FL_ASSIGN(std::string out, engine.ExecuteText("tpl", text, args.size() > 1 ? args[1] : Value()));
-    return Value(ReplaceAll(out, "<no value>", ""));
-  });
-  e.Register("required", [](gotmpl::Engine&, const List& args) -> Result<Value> {
-    if (args.size() == 2 && !args[1].is_nil() && !(args[1].as_string() && args[1].as_string()->empty())) return args[1];
-    return MakeError(Code::kInvalid, args.empty() ? "" : gotmpl::Print(args[0]));
-  });
-  e.Register("lookup", [](gotmpl::Engine&, const List&) -> Result<Value> { return Value::NewMap(); });
-  for (const char* name : {"toYaml", "mustToYaml"})
-    e.Register(name, [](gotmpl::Engine&, const List& args) -> Result<Value> {
-      std::string s = value::ToYaml(args.empty() ? Json() : gotmpl::ToJson(args[0]));
-      if (s.ends_with('\n')) s.pop_back();
-      return Value(s);
-    });
-  e.Register("fromYaml", [](gotmpl::Engine&, const List& args) { return FromYaml(args, "fromYaml", false); });
-  e.Register("fromYamlArray", [](gotmpl::Engine&, const List& args) { return FromYaml(args, "fromYamlArray", true); });
-  for (const char* name : {"fromJson", "fromJsonArray"})
-    e.Register(name, [name](gotmpl::Engine&, const List& args) {
-      return FromYaml(args, name, std::string_view(name) == "fromJsonArray");
-    });
-}
-
-Value Context(const Chart& chart, const Json& values, const Release& r) {
-  Json merged = chart.values;
-  value::MergeValues(merged, values);
-  gotmpl::Map chart_map{{"Name", Value(chart.name)},
-                        {"Version", Value(chart.version)},
-                        {"AppVersion", Value(chart.app_version)},
-                        {"IsRoot", Value(true)},
-                        {"Type", Value(value::Str(chart.metadata, "type"))},
-                        {"Description", Value(value::Str(chart.metadata, "description"))}};
-  gotmpl::Map release{{"Name", Value(r.name)},
-                      {"Namespace", Value(r.ns)},
-                      {"Service", Value("Helm")},
-                      {"IsUpgrade", Value(r.is_upgrade)},
-                      {"IsInstall", Value(!r.is_upgrade)},
-                      {"Revision", Value(1)}};
-  gotmpl::Map capabilities{{"KubeVersion", Value(gotmpl::ObjectPtr(std::make_shared<KubeVersion>(r.kube_version)))},
-                           {"APIVersions", Value(gotmpl::ObjectPtr(std::make_shared<ApiVersions>(r.api_versions)))}};
-  return Value::NewMap({{"Chart", Value::NewMap(chart_map)},
-                        {"Release", Value::NewMap(release)},
-                        {"Capabilities", Value::NewMap(capabilities)},
-                        {"Files", Value(gotmpl::ObjectPtr(std::make_shared<Files>(chart)))},
-                        {"Subcharts", Value::NewMap()},
-                        {"Values", gotmpl::FromJson(merged)}});
-}
-
-// Helm rewrites an error of `fail` and `required`: "execution error at (chart/templates/x.yaml:1:3): message".
-Error Rewrite(Error e) {
-  for (const char* call : {"error calling fail: ", "error calling required: "}) {
-    size_t at = e.message.rfind(call);
-    if (at == e.message.npos) continue;
-    std::string where = e.message.substr(0, at);
-    size_t start = where.rfind("template: ");
-    if (start == where.npos) continue;
-    where = where.substr(start + 10);
-    where = where.substr(0, where.find(": "));
-    e.message = "execution error at (" + where + "): " + e.message.substr(at + std::string_view(call).size());
-    return e;
+Result<Files> ExecuteTemplates(const std::vector<TemplateFile>& files, const Release& release) {
+  gotmpl::Engine engine({.call_depth = 100000, .stack_bytes = kTemplateStackBytes});
+  gotmpl::RegisterBuiltins(engine);
+  gotmpl::RegisterSprig(engine);
+  RegisterHelm(engine, release);
+  for (const TemplateFile& f : files)
+    if (Status s = engine.Parse(f.path, f.text); !s.ok()) return ParseErrorOf(f.path, s.error());
+  Files out;
+  for (const TemplateFile& f : files) {
+    if (f.path.substr(f.path.rfind('/') + 1).starts_with('_')) continue;
+    (**f.context.as_map())["Template"] =
+        gotmpl::Value::NewMap({{"Name", gotmpl::Value(f.path)}, {"BasePath", gotmpl::Value(f.base_path)}});
+    auto text = engine.Execute(f.path, f.context);
+    if (!text.ok()) return ExecutionErrorOf(text.error());
+    out[f.path] = ReplaceAll(*text, "<no value>", "");
   }
-  if (e.message.starts_with("template: ") && e.message.find(": executing ") == e.message.npos) {
-    std::string rest = e.message.substr(10);
-    size_t colon = rest.find(": ");
-    if (colon != rest.npos) e.message = "parse error at (" + rest.substr(0, colon) + "): " + rest.substr(colon + 2);
-  }
-  return e;
+  return out;
 }
 
-int InstallRank(const std::string& kind) {
-  static const std::vector<std::string> order = {"PriorityClass",
-                                                 "Namespace",
-                                                 "NetworkPolicy",
-                                                 "ResourceQuota",
-                                                 "LimitRange",
-                                                 "PodSecurityPolicy",
-                                                 "PodDisruptionBudget",
-                                                 "ServiceAccount",
-                                                 "Secret",
-                                                 "SecretList",
-                                                 "ConfigMap",
-                                                 "StorageClass",
-                                                 "PersistentVolume",
-                                                 "PersistentVolumeClaim",
-                                                 "CustomResourceDefinition",
-                                                 "ClusterRole",
-                                                 "ClusterRoleList",
-                                                 "ClusterRoleBinding",
-                                                 "ClusterRoleBindingList",
-                                                 "Role",
-                                                 "RoleList",
-                                                 "RoleBinding",
-                                                 "RoleBindingList",
-                                                 "Service",
-                                                 "DaemonSet",
-                                                 "Pod",
-                                                 "ReplicationController",
-                                                 "ReplicaSet",
-                                                 "Deployment",
-                                                 "HorizontalPodAutoscaler",
-                                                 "StatefulSet",
-                                                 "Job",
-                                                 "CronJob",
-                                                 "IngressClass",
-                                                 "Ingress",
-                                                 "APIService",
-                                                 "MutatingWebhookConfiguration",
-                                                 "ValidatingWebhookConfiguration"};
-  return static_cast<int>(std::find(order.begin(), order.end(), kind) - order.begin());
+void CollectCrds(const Chart& chart, const std::string& prefix, std::vector<std::pair<std::string, std::string>>& out) {
+  for (const auto& [path, text] : chart.files)
+    if (path.starts_with("crds/") && (path.ends_with(".yaml") || path.ends_with(".yml") || path.ends_with(".json")))
+      out.emplace_back(prefix + chart.name + "/" + path, text);
+  for (const Chart& sub : chart.charts) CollectCrds(sub, prefix + chart.name + "/charts/", out);
 }
 
 }  // namespace
 
-Result<std::vector<Json>> Render(const Chart& chart, const Json& values, const Release& release) {
-  gotmpl::Engine engine;
-  gotmpl::RegisterBuiltins(engine);
-  gotmpl::RegisterSprig(engine);
-  RegisterHelm(engine);
-  // Deeper paths first, then reverse lexical order, for parsing and for execution; one context that all files share.
-  std::vector<std::string> order;
-  for (const auto& [path, text] : chart.templates) order.push_back(path);
-  std::stable_sort(order.begin(), order.end(), [](const std::string& a, const std::string& b) {
-    auto depth_a = std::count(a.begin(), a.end(), '/'), depth_b = std::count(b.begin(), b.end(), '/');
-    return depth_a != depth_b ? depth_a > depth_b : a > b;
-  });
-  for (const std::string& path : order)
-    if (Status s = engine.Parse(chart.name + "/" + path, chart.templates.at(path)); !s.ok()) return Rewrite(s.error());
-  Value context = Context(chart, values, release);
-  std::map<std::string, std::string> rendered;
-  for (const std::string& path : order) {
-    std::string base = path.substr(path.rfind('/') + 1);
-    if (base.starts_with('_') || base == "NOTES.txt") continue;
-    (**context.as_map())["Template"] =
-        Value::NewMap({{"Name", Value(chart.name + "/" + path)}, {"BasePath", Value(chart.name + "/templates")}});
-    auto text = engine.Execute(chart.name + "/" + path, context);
-    if (!text.ok()) return Rewrite(text.error());
-    rendered[path] = ReplaceAll(*text, "<no value>", "");
-  }
-  std::vector<Json> out;
-  for (const auto& [path, text] : rendered) {
-    auto docs = value::ParseYamlStream(
-        text, "YAML parse error on " + chart.name + "/" + path + ": error converting YAML to JSON: yaml");
-    if (!docs.ok()) return docs.error();
-    for (Json& doc : *docs) {
-      if (!doc.is_object() || value::Str(doc, "kind").empty() || value::Str(doc, "metadata", "name").empty())
-        return MakeError(Code::kInvalid,
-                         chart.name + "/" + path + ": renders to something that has no kind or no metadata.name");
-      out.push_back(std::move(doc));
+Result<std::string> ParseKubeVersion(const std::string& text) {
+  auto fail = [&](const std::string& why) { return MakeError(Code::kInvalid, "invalid kube version '" + text + "': " + why); };
+  std::string digits = text.starts_with('v') ? text.substr(1) : text;
+  digits.resize(std::min(digits.find_first_not_of("0123456789."), digits.size()));
+  auto parts = Split(digits, '.');
+  if (parts.size() < 2 || std::any_of(parts.begin(), parts.end(), [](const std::string& p) { return p.empty(); }))
+    return fail("could not parse \"" + text + "\" as version");
+  parts.resize(std::max<size_t>(parts.size(), 3), "0");
+  for (const std::string& p : parts)
+    if (p.size() > 1 && p[0] == '0') return fail("illegal zero-prefixed version component \"" + p + "\" in \"" + text + "\"");
+  return "v" + Join(parts, ".");
+}
+
+Result<Rendered> RenderChart(Chart chart, const Json& values, const Release& release) {
+  FL_TRY(ProcessDependencies(chart, values));
+  FL_ASSIGN(Json all, CoalesceValues(chart, values));
+  FL_TRY(ValidateAgainstSchemas(chart, all));
+  std::string range = value::Str(chart.metadata, "kubeVersion");
+  if (!range.empty() && !IsCompatibleRange(range, release.kube_version))
+    return MakeError(Code::kInvalid, "chart requires kubeVersion: " + range + " which is incompatible with Kubernetes " + release.kube_version);
+  Result<Files> files = MakeError(Code::kInternal, "no thread could be started to render the chart");
+  OnLargeStack([&] { files = ExecuteTemplates(TemplateFiles(chart, all, release), release); });
+  if (!files.ok()) return files.error();
+  Rendered out;
+  for (auto it = files->begin(); it != files->end();) {
+    if (!it->first.ends_with("NOTES.txt")) {
+      ++it;
+      continue;
     }
+    if (it->first == chart.name + "/templates/NOTES.txt") out.notes = it->second;
+    it = files->erase(it);
   }
-  std::stable_sort(out.begin(), out.end(), [](const Json& a, const Json& b) {
-    return InstallRank(value::Str(a, "kind")) < InstallRank(value::Str(b, "kind"));
-  });
+  FL_ASSIGN(static_cast<Manifests&>(out), SortManifests(*files));
+  CollectCrds(chart, "", out.crds);
+  return out;
+}
+
+Result<std::vector<Json>> Render(const Chart& chart, const Json& values, const Release& release) {
+  FL_ASSIGN(Rendered rendered, RenderChart(chart, values, release));
+  std::vector<Json> out;
+  for (Manifest& m : rendered.objects) {
+    if (m.object.is_null()) continue;
+    if (value::Str(m.object, "kind").empty() || value::Str(m.object, "metadata", "name").empty())
+      return MakeError(Code::kInvalid, m.path + ": renders to something that has no kind or no metadata.name");
+    out.push_back(std::move(m.object));
+  }
   return out;
 }
 

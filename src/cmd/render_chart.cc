@@ -1,6 +1,9 @@
 #include "cmd/render_chart.h"
 
-#include "chart/chart.h"
+#include <fnmatch.h>
+
+#include "chart/render.h"
+#include "chart/set_values.h"
 #include "util/file.h"
 #include "util/strings.h"
 #include "value/merge.h"
@@ -11,49 +14,76 @@ namespace {
 
 Result<std::string> ReadInput(const std::string& path) { return ReadFile(path == "-" ? "/dev/stdin" : path, 4 << 20); }
 
-Json Typed(const std::string& text) {
-  if (text == "true" || text == "false") return text == "true";
-  if (text == "null") return nullptr;
-  bool number = !text.empty() && (text == "0" || text[0] != '0');
-  if (auto n = ParseInt(text); number && n.ok()) return *n;
-  return text;
+// Of Helm's kinds of settings the files come first; a null stays, for it takes a default of the chart away.
+void Merge(Json& base, const Json& over) {
+  for (const auto& [key, v] : over.items()) {
+    if (v.is_object() && value::Member(base, key).is_object())
+      Merge(base[key], v);
+    else
+      base[key] = v;
+  }
 }
 
-Status Set(Json& values, const std::string& settings) {
-  for (const std::string& setting : Split(settings, ',')) {
-    size_t eq = setting.find('=');
-    if (eq == setting.npos || eq == 0 || setting.find_first_of("{}[]\\") != setting.npos)
-      return MakeError(Code::kInvalid,
-                       "--set: \"" + setting + "\" is not of the form a.b=value; lists go in a file (-f)");
-    Json* at = &values;
-    for (const std::string& key : Split(setting.substr(0, eq), '.')) {
-      if (!at->is_object()) *at = Json::object();
-      at = &(*at)[key];
-    }
-    *at = Typed(setting.substr(eq + 1));
+Result<Json> UserValues(const RenderOptions& o) {
+  Json values = Json::object();
+  for (const std::string& file : o.value_files) {
+    FL_ASSIGN(std::string text, ReadInput(file));
+    FL_ASSIGN(Json more, value::ParseYaml(text, "failed to parse " + file + ": error converting YAML to JSON: yaml"));
+    if (more.is_null()) continue;
+    if (!more.is_object()) return MakeError(Code::kInvalid, file + ": expected a mapping at the top");
+    Merge(values, value::WithFloatNumbers(more));
   }
-  return {};
+  auto apply = [&](const std::vector<std::string>& settings, chart::SetKind kind, const char* flag) -> Status {
+    for (const std::string& s : settings)
+      if (Status set = chart::SetValues(values, s, kind); !set.ok())
+        return set.error().Wrap(std::string("failed parsing ") + flag + " data");
+    return {};
+  };
+  for (const std::string& s : o.json_sets) {
+    if (!Trim(s).starts_with('{')) {
+      FL_TRY(apply({s}, chart::SetKind::kJson, "--set-json"));
+      continue;
+    }
+    FL_ASSIGN(Json more, value::ParseJson(s, "failed parsing --set-json data JSON"));
+    Merge(values, value::WithFloatNumbers(more));
+  }
+  FL_TRY(apply(o.sets, chart::SetKind::kTyped, "--set"));
+  FL_TRY(apply(o.string_sets, chart::SetKind::kString, "--set-string"));
+  return values;
+}
+
+bool IsShown(const chart::Manifest& m, const std::vector<std::string>& only) {
+  std::string path = m.path.substr(m.path.find('/') + 1);
+  return only.empty() ||
+         std::any_of(only.begin(), only.end(), [&](const std::string& f) { return fnmatch(f.c_str(), path.c_str(), FNM_PATHNAME) == 0; });
 }
 
 }  // namespace
 
 Result<std::string> RenderChart(const RenderOptions& o) {
-  FL_ASSIGN(chart::Chart chart, chart::LoadDirectory(o.chart));
-  Json values = Json::object();
-  for (const std::string& file : o.value_files) {
-    FL_ASSIGN(std::string text, ReadInput(file));
-    FL_ASSIGN(Json more, value::ParseYaml(text, file));
-    if (more.is_null()) continue;
-    if (!more.is_object()) return MakeError(Code::kInvalid, file + ": expected a mapping at the top");
-    value::MergeValues(values, more);
-  }
-  for (const std::string& set : o.sets) FL_TRY(Set(values, set));
-  FL_ASSIGN(auto objects, chart::Render(chart, values, {.name = o.name, .ns = o.ns, .kube_version = o.kube_version}));
+  FL_ASSIGN(chart::Chart chart, chart::Load(o.chart));
+  if (chart.is_library()) return MakeError(Code::kInvalid, "library charts are not installable");
+  FL_ASSIGN(Json values, UserValues(o));
+  FL_ASSIGN(std::string kube_version, chart::ParseKubeVersion(o.kube_version));
+  chart::Release release{.name = o.name, .ns = o.ns, .is_upgrade = o.is_upgrade, .kube_version = kube_version};
+  release.api_versions.insert(release.api_versions.end(), o.api_versions.begin(), o.api_versions.end());
+  FL_ASSIGN(chart::Rendered rendered, chart::RenderChart(chart, values, release));
   std::string out;
+  bool any = false;
+  auto show = [&](const chart::Manifest& m) {
+    if (!IsShown(m, o.only)) return;
+    any = true;
+    out += o.json ? value::Dump(m.object) + "\n" : "---\n# Source: " + m.path + "\n" + m.text + "\n";
+  };
   if (o.include_crds)
-    for (const auto& [path, text] : chart.files)
-      if (path.starts_with("crds/")) out += "---\n" + text + (text.ends_with('\n') ? "" : "\n");
-  for (const Json& object : objects) out += o.json ? value::Dump(object) + "\n" : "---\n" + value::ToYaml(object);
+    for (const auto& [path, text] : rendered.crds) {
+      FL_ASSIGN(Json object, value::ParseYaml(text, path));
+      show({path, text, std::move(object)});
+    }
+  for (const chart::Manifest& m : rendered.objects) show(m);
+  if (!o.no_hooks)
+    for (const chart::Hook& h : rendered.hooks) show(h);
+  if (!o.only.empty() && !any) return MakeError(Code::kNotFound, "could not find template " + Join(o.only, ", ") + " in chart");
   return out;
 }
 

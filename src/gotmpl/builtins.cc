@@ -70,13 +70,13 @@ Result<Value> Index(Engine&, const List& args) {
   if (v.is_nil()) return Fail("index of untyped nil");
   for (size_t i = 1; i < args.size(); ++i) {
     if (v.is_nil()) return Fail("index of nil pointer");
-    if (auto m = v.as_map()) {
+    if (const Map* m = MapIn(v)) {
       if (args[i].is_nil()) return Fail("value is nil; should be of type string");
       auto key = args[i].as_string();
       if (!key) return Fail("value has type " + TypeName(args[i]) + "; should be string");
-      auto it = (*m)->find(*key);
-      v = it == (*m)->end() ? Value() : Value(it->second);
-    } else if (auto l = v.as_list()) {
+      auto it = m->find(*key);
+      v = it == m->end() ? Value() : Value(it->second);
+    } else if (auto l = ListIn(v)) {
       FL_ASSIGN(size_t n, Position(args[i], (*l)->size()));
       if (n == (*l)->size()) return Fail("reflect: slice index out of range");
       v = Value((**l)[n]);
@@ -113,8 +113,8 @@ Result<Value> Slice(Engine&, const List& args) {
 }
 
 Result<Value> Len(Engine&, const List& args) {
-  if (auto l = args[0].as_list()) return Value(static_cast<int64_t>((*l)->size()));
-  if (auto m = args[0].as_map()) return Value(static_cast<int64_t>((*m)->size()));
+  if (auto l = ListIn(args[0])) return Value(static_cast<int64_t>((*l)->size()));
+  if (auto m = MapIn(args[0])) return Value(static_cast<int64_t>(m->size()));
   if (auto s = args[0].as_string()) return Value(static_cast<int64_t>(s->size()));
   if (args[0].is_nil_interface()) return Fail("len of nil pointer");
   if (args[0].is_nil()) return Fail("reflect: call of reflect.Value.Type on zero Value");

@@ -140,14 +140,14 @@ class Executor {
     size_t scope = variables_.size();
     FL_ASSIGN(Operand over, Pipeline(dot, n.pipe.get()));
     bool any = false, more = true;
-    if (auto l = over.value.as_list()) {
+    if (auto l = ListIn(over.value)) {
       ListPtr list = *l;  // the body may replace what holds it
       for (size_t i = 0; more && i < list->size(); ++i) {
         any = true;
         FL_ASSIGN(more, Iterate(n, Plain(Value(static_cast<int64_t>(i))), Wrapped((*list)[i])));
       }
-    } else if (auto m = over.value.as_map()) {
-      Map members = **m;  // Go ranges over the keys that were there at the beginning
+    } else if (const Map* m = MapIn(over.value)) {
+      Map members = *m;  // Go ranges over the keys that were there at the beginning
       for (const auto& [k, v] : members) {
         if (!more) break;
         any = true;
@@ -175,6 +175,8 @@ class Executor {
   Status Call(const Operand& dot, const Node& n) {
     if (!engine_.templates_.contains(n.text)) return Fail("template " + QuoteGo(n.text) + " not defined");
     FL_ASSIGN(Operand argument, Pipeline(dot, n.pipe.get()));
+    if (engine_.depth_ >= engine_.limits_.call_depth)
+      return Fail("exceeded maximum template depth (" + std::to_string(engine_.limits_.call_depth) + ")");
     FL_ASSIGN(std::string text, engine_.Execute(n.text, argument.value));
     out_ += text;  // counted where it was written
     return {};
@@ -295,7 +297,7 @@ class Executor {
       if (!final.missing) values.push_back(final.value);
       auto member = (*object)->Member(name, values);
       At(n);
-      if (!member) return Fail("can't evaluate field " + name + " in type " + (*object)->TypeName());
+      if (!member) return Fail("can't evaluate field " + name + " in type " + StaticType(receiver));
       if (!member->ok()) return Fail("error calling " + name + ": " + member->error().message);
       return Plain(member->value());
     }
@@ -469,9 +471,8 @@ Result<std::string> Engine::Execute(const std::string& name, const Value& data) 
     stack_ = static_cast<const char*>(__builtin_frame_address(0));
   }
   if (depth_ >= limits_.call_depth)
-    return MakeError(Code::kInvalid, "rendering template has a nested reference name: " + name +
-                                         ": unable to execute template (more than " +
-                                         std::to_string(limits_.call_depth) + " nested calls)");
+    return MakeError(Code::kInvalid, "template: " + name + ": exceeded maximum template depth (" +
+                                         std::to_string(limits_.call_depth) + ")");
   auto t = it->second;
   std::string out;
   ++depth_;
@@ -481,10 +482,12 @@ Result<std::string> Engine::Execute(const std::string& name, const Value& data) 
   return out;
 }
 
-Result<std::string> Engine::ExecuteText(const std::string& name, const std::string& text, const Value& data) {
+Result<std::string> Engine::ExecuteText(const std::string& name, const std::string& text, const Value& data, bool* parsed) {
   auto saved = templates_;
-  Status parsed = Parse(name, text);
-  Result<std::string> out = parsed.ok() ? Execute(name, data) : Result<std::string>(parsed.error());
+  templates_.erase(name);
+  Status status = Parse(name, text);
+  if (parsed) *parsed = status.ok();
+  Result<std::string> out = status.ok() ? Execute(name, data) : Result<std::string>(status.error());
   templates_ = std::move(saved);
   return out;
 }

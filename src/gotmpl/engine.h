@@ -46,8 +46,9 @@ class Engine {
   Status Parse(const std::string& name, const std::string& text);
   bool HasTemplate(const std::string& name) const { return templates_.contains(name); }
   Result<std::string> Execute(const std::string& name, const Value& data);
-  // Parses `text` with the templates defined so far and executes it (Helm's tpl).
-  Result<std::string> ExecuteText(const std::string& name, const std::string& text, const Value& data);
+  // Parses `text` with the templates defined so far and executes it (Helm's tpl). What it defines is gone afterwards.
+  // `parsed` tells whether an error comes from the execution.
+  Result<std::string> ExecuteText(const std::string& name, const std::string& text, const Value& data, bool* parsed = nullptr);
   // A function put a map or a list into this map. When the engine goes it empties the map: by then it may hold itself, and
   // nothing else would ever free it.
   void Filled(const MapPtr& map) { filled_.push_back(map); }

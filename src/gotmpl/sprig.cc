@@ -5,7 +5,12 @@
 namespace fairlead::gotmpl {
 namespace sprig {
 
-std::string StringOf(const Value& v) { return v.as_string() ? *v.as_string() : Print(v); }
+std::string StringOf(const Value& v) {
+  if (auto s = v.as_string()) return *s;
+  if (auto o = v.as_object())
+    if (auto bytes = (*o)->Bytes()) return *bytes;
+  return Print(v);
+}
 
 std::vector<std::string> StringsOf(const Value& v) {
   std::vector<std::string> out;

@@ -1,4 +1,5 @@
 // sprig's defaults and JSON. Source of the behaviour: Masterminds/sprig v3.3 defaults.go.
+#include "gotmpl/json_text.h"
 #include "gotmpl/sprig.h"
 #include "util/strings.h"
 
@@ -6,14 +7,6 @@ namespace fairlead::gotmpl::sprig {
 namespace {
 
 bool Empty(const Value& v) { return !Truth(v); }
-
-// Go's encoding/json escapes these for HTML.
-std::string GoJson(const Value& v, bool pretty, bool html = true) {
-  std::string s = pretty ? value::DumpPretty(ToJson(v)) : value::Dump(ToJson(v));
-  s = ReplaceAll(ReplaceAll(s, "\xe2\x80\xa8", "\\u2028"), "\xe2\x80\xa9", "\\u2029");
-  if (!html) return s;
-  return ReplaceAll(ReplaceAll(ReplaceAll(s, "<", "\\u003c"), ">", "\\u003e"), "&", "\\u0026");
-}
 
 }  // namespace
 
@@ -31,11 +24,11 @@ void RegisterDefaults(Engine& e) {
   Define(e, "ternary", {{S::kAny, S::kAny, S::kBool}}, [](const List& a) -> Result<Value> { return *a[2].as_bool() ? a[0] : a[1]; });
   Define(e, "fail", {{S::kString}}, [](const List& a) -> Result<Value> { return Fail(Text(a[0])); });
   for (const char* name : {"toJson", "mustToJson"})
-    Define(e, name, one, [](const List& a) -> Result<Value> { return Value(GoJson(a[0], false)); });
+    Define(e, name, one, [](const List& a) -> Result<Value> { return Value(GoJson(a[0])); });
   for (const char* name : {"toPrettyJson", "mustToPrettyJson"})
-    Define(e, name, one, [](const List& a) -> Result<Value> { return Value(GoJson(a[0], true)); });
+    Define(e, name, one, [](const List& a) -> Result<Value> { return Value(GoJson(a[0], {.pretty = true})); });
   for (const char* name : {"toRawJson", "mustToRawJson"})
-    Define(e, name, one, [](const List& a) -> Result<Value> { return Value(GoJson(a[0], false, false)); });
+    Define(e, name, one, [](const List& a) -> Result<Value> { return Value(GoJson(a[0], {.html = false})); });
   Define(e, "fromJson", {{S::kString}}, [](const List& a) -> Result<Value> {
     auto j = value::ParseJson(Text(a[0]), "JSON");
     return j.ok() ? FromJson(*j) : Value();

@@ -9,7 +9,7 @@ namespace {
 
 // The list, or sprig's complaint: "Cannot find first on type string".
 Result<ListPtr> ListOf(const Value& v, const std::string& cannot) {
-  if (auto l = v.as_list()) return *l;
+  if (auto l = ListIn(v)) return *l;
   if (v.is_nil()) return Fail("runtime error: invalid memory address or nil pointer dereference");
   return Fail(cannot + " on type " + KindOf(v));
 }

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "util/strings.h"
 #include "value/yaml.h"
 
 namespace fairlead::gotmpl {
@@ -13,7 +14,12 @@ bool Truth(const Value& v) {
   if (auto s = v.as_string()) return !s->empty();
   if (auto l = v.as_list()) return !(*l)->empty();
   if (auto m = v.as_map()) return !(*m)->empty();
-  return v.as_object() != nullptr;
+  auto o = v.as_object();
+  if (!o) return false;
+  if (auto items = (*o)->Items()) return !items->empty();
+  if (auto elements = (*o)->Elements()) return !(*elements)->empty();
+  if (auto bytes = (*o)->Bytes()) return !bytes->empty();
+  return true;
 }
 
 namespace {
@@ -104,7 +110,12 @@ class Walk {
       out = Json::object();
       for (const auto& [k, item] : **m) out[k] = ToJson(item);
     } else if (auto o = v.as_object()) {
-      out = (*o)->Print();
+      if (auto bytes = (*o)->Bytes())
+        out = Base64Encode(*bytes);  // as encoding/json writes them
+      else if (auto items = (*o)->Items())
+        out = ToJson(Value::NewMap(*items));
+      else
+        out = (*o)->Print();
     }
     Leave();
     return out;
@@ -157,8 +168,34 @@ void LetGo(Container* gone) {
   waiting = nullptr;
 }
 
+class ByteSlice : public Object {
+ public:
+  explicit ByteSlice(std::string bytes) : bytes_(std::move(bytes)) {}
+  const char* TypeName() const override { return "[]uint8"; }
+  std::string Print() const override {
+    std::string out;
+    for (unsigned char c : bytes_) out += (out.empty() ? "" : " ") + std::to_string(c);
+    return "[" + out + "]";
+  }
+  std::optional<Result<Value>> Member(const std::string&, const List&) override { return std::nullopt; }
+  const std::string* Bytes() const override { return &bytes_; }
+
+ private:
+  std::string bytes_;
+};
+
 }  // namespace
 
+const Map* MapIn(const Value& v) {
+  if (auto m = v.as_map()) return m->get();
+  return v.as_object() ? (*v.as_object())->Items() : nullptr;
+}
+const ListPtr* ListIn(const Value& v) {
+  if (auto l = v.as_list()) return l;
+  return v.as_object() ? (*v.as_object())->Elements() : nullptr;
+}
+
+Value BytesValue(std::string bytes) { return Value(ObjectPtr(std::make_shared<ByteSlice>(std::move(bytes)))); }
 Value Value::NewList(List items) { return Value(ListPtr(new List(std::move(items)), LetGo<List>)); }
 Value Value::NewMap(Map members) { return Value(MapPtr(new Map(std::move(members)), LetGo<Map>)); }
 
@@ -185,7 +222,7 @@ Json ToJson(const Value& v) { return Walk().ToJson(v); }
 
 Value FromJson(const Json& j, bool floats) {
   if (j.is_boolean()) return Value(j.get<bool>());
-  if (j.is_number_integer() && !floats) return Value(j.get<int64_t>());
+  if (j.is_number_integer() && !floats) return Value::Int64(j.get<int64_t>());
   if (j.is_number()) return Value(j.get<double>());
   if (j.is_string()) return Value(j.get<std::string>());
   if (j.is_array()) {

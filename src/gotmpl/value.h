@@ -19,6 +19,11 @@ class Object {
   virtual std::string Print() const = 0;
   // The value of a field or of a method called with `args`. nullopt: there is no such member.
   virtual std::optional<Result<Value>> Member(const std::string& name, const List& args) = 0;
+  // A type that is a map or a slice with methods: what range, index and len see of it.
+  virtual const Map* Items() const { return nullptr; }
+  virtual const ListPtr* Elements() const { return nullptr; }
+  // A type that is a slice of bytes: toString makes text of it.
+  virtual const std::string* Bytes() const { return nullptr; }
 };
 using ObjectPtr = std::shared_ptr<Object>;
 
@@ -71,6 +76,12 @@ class Value {
   std::variant<std::monostate, bool, int64_t, double, std::string, ListPtr, MapPtr, ObjectPtr, Nil, Long> v_;
 };
 
+// A map or a list, be it one with methods; nullptr: it is none.
+const Map* MapIn(const Value& v);
+const ListPtr* ListIn(const Value& v);
+// Go's []byte.
+Value BytesValue(std::string bytes);
+
 // Thrown by what walks through a value that is nested too deep, has too many parts, or contains itself; the executor makes
 // an error of it.
 struct ValueTooLarge {};
@@ -83,7 +94,7 @@ std::string Print(const Value& v);
 std::string TypeName(const Value& v);
 bool DeepEqual(const Value& a, const Value& b);
 Value DeepCopy(const Value& v);
-// `floats`: every number becomes float64, as Helm's values are.
+// `floats`: every number becomes float64, as Helm's values are; otherwise integers are int64.
 Value FromJson(const Json& j, bool floats = true);
 Json ToJson(const Value& v);
 

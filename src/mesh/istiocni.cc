@@ -1,5 +1,6 @@
 #include "mesh/istiocni.h"
 
+#include "chart/render.h"
 #include "mesh/status.h"
 #include "mesh/values.h"
 #include "util/log.h"
@@ -136,7 +137,7 @@ std::optional<IstioCniController::Problem> IstioCniController::Install(const Jso
   std::string wanted = ns + "\n" + kube::Uid(cni) + "\n" + Str(cni, "spec", "version") + "\n" + value::Dump(*values);
   bool changed = changed_.exchange(false);
   if (!changed && wanted == installed_.wanted && SteadyNow() < installed_.at + kLookPeriod) return std::nullopt;
-  auto objects = chart::Render(config_.chart, *values,
+  auto objects = chart::Render(config_.chart, value::WithFloatNumbers(*values),
                                {.name = kRelease,
                                 .ns = ns,
                                 .is_upgrade = !inventory.is_null(),

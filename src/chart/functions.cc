@@ -1,0 +1,218 @@
+#include "chart/functions.h"
+
+#include "gotmpl/json_text.h"
+#include "gotmpl/quote.h"
+#include "util/strings.h"
+#include "value/yaml.h"
+
+namespace fairlead::chart {
+namespace {
+
+using gotmpl::Engine;
+using gotmpl::List;
+using gotmpl::Value;
+using S = gotmpl::Signature;
+
+constexpr std::string_view kWarningStart = "HELM_ERR_START", kWarningEnd = "HELM_ERR_END";
+constexpr int kMaxNestedIncludes = 1000;
+
+Error Warning(const std::string& message) {
+  return MakeError(Code::kInvalid, std::string(kWarningStart) + message + std::string(kWarningEnd));
+}
+const std::string& Text(const Value& v) { return *v.as_string(); }
+
+std::string ToYaml(const Value& v) {
+  std::string s = value::ToYaml(gotmpl::ToJson(v));
+  if (s.ends_with('\n')) s.pop_back();
+  return s;
+}
+
+const char* GoKind(const Json& j) {
+  return j.is_boolean() ? "bool" : j.is_number() ? "number" : j.is_string() ? "string" : j.is_array() ? "array" : "object";
+}
+
+// A parsed document, or the error's text where Helm puts it: templates go on.
+Value MapOrError(const Result<Json>& j, const std::string& decoding, const Value& nothing) {
+  std::string error = !j.ok() ? j.error().message
+                      : j->is_null() || j->is_object()
+                          ? ""
+                          : decoding + "json: cannot unmarshal " + GoKind(*j) + " into Go value of type map[string]interface {}";
+  if (!error.empty()) return Value::NewMap({{"Error", Value(error)}});
+  return j->is_null() ? nothing : gotmpl::FromJson(*j);
+}
+Value ListOrError(const Result<Json>& j, const std::string& decoding, const Value& nothing) {
+  std::string error = !j.ok() ? j.error().message
+                      : j->is_null() || j->is_array() ? ""
+                                                      : decoding + "json: cannot unmarshal " + GoKind(*j) + " into Go value of type []interface {}";
+  if (!error.empty()) return Value::NewList({Value(error)});
+  return j->is_null() ? nothing : gotmpl::FromJson(*j);
+}
+
+constexpr const char* kDecodingYaml = "error unmarshaling JSON: while decoding JSON: ";
+Result<Json> Yaml(const List& a) { return value::ParseYaml(Text(a[0]), "error converting YAML to JSON: yaml"); }
+Result<Json> JsonText(const List& a) {
+  auto j = value::ParseJson(Text(a[0]), "JSON");
+  if (!j.ok() && Trim(Text(a[0])).empty()) return MakeError(Code::kInvalid, "unexpected end of JSON input");
+  return j;
+}
+
+// TOML as BurntSushi's encoder lays it out: values before tables, what is below a table indented by two.
+class TomlWriter {
+ public:
+  std::string out;
+  Status Table(const Json& table, const std::string& path, size_t depth) {
+    if (depth > 100) return MakeError(Code::kInvalid, "toml: nested too deep");
+    std::string indent(depth * 2, ' ');
+    for (const auto& [k, v] : table.items()) {
+      if (v.is_null() || IsTable(v)) continue;
+      out += indent + Key(k) + " = ";
+      FL_TRY(Inline(v));
+      out += '\n';
+    }
+    for (const auto& [k, v] : table.items()) {
+      if (!IsTable(v)) continue;
+      std::string name = path.empty() ? Key(k) : path + "." + Key(k);
+      if (v.is_array()) {
+        for (const Json& item : v) {
+          if (!out.empty()) out += '\n';
+          out += indent + "[[" + name + "]]\n";
+          FL_TRY(Table(item, name, depth + 1));
+        }
+      } else {
+        if (!out.empty() && depth == 0) out += '\n';
+        out += indent + "[" + name + "]\n";
+        FL_TRY(Table(v, name, depth + 1));
+      }
+    }
+    return {};
+  }
+
+ private:
+  static bool IsTable(const Json& v) {
+    if (v.is_object()) return true;
+    return v.is_array() && !v.empty() && std::all_of(v.begin(), v.end(), [](const Json& item) { return item.is_object(); });
+  }
+  static std::string Key(const std::string& k) {
+    bool bare = !k.empty() && std::all_of(k.begin(), k.end(), [](unsigned char c) { return isalnum(c) || c == '_' || c == '-'; });
+    return bare ? k : gotmpl::QuoteGo(k);
+  }
+  Status Inline(const Json& v) {
+    if (v.is_null()) return MakeError(Code::kInvalid, "toml: cannot encode array with nil element");
+    if (v.is_string()) {
+      out += gotmpl::QuoteGo(v.get<std::string>());
+    } else if (v.is_array()) {
+      out += '[';
+      for (bool first = true; const Json& item : v) {
+        if (!std::exchange(first, false)) out += ", ";
+        FL_TRY(Inline(item));
+      }
+      out += ']';
+    } else if (v.is_object()) {
+      out += '{';
+      for (bool first = true; const auto& [k, item] : v.items()) {
+        if (!std::exchange(first, false)) out += ", ";
+        out += Key(k) + " = ";
+        FL_TRY(Inline(item));
+      }
+      out += '}';
+    } else if (v.is_number_float()) {
+      std::string s = value::FormatFloat(v.get<double>(), 1000);
+      out += s.find_first_of(".e") == s.npos ? s + ".0" : s;
+    } else {
+      out += value::Dump(v);
+    }
+    return {};
+  }
+};
+
+// TOML tells floats from integers, which ToJson does not.
+Json TomlJson(const Value& v) {
+  if (auto d = v.as_float()) return *d;
+  if (auto l = v.as_list()) {
+    Json out = Json::array();
+    for (const Value& item : **l) out.push_back(TomlJson(item));
+    return out;
+  }
+  if (auto m = v.as_map()) {
+    Json out = Json::object();
+    for (const auto& [k, item] : **m) out[k] = TomlJson(item);
+    return out;
+  }
+  return gotmpl::ToJson(v);
+}
+
+void RegisterTemplates(Engine& e) {
+  auto nested = std::make_shared<std::map<std::string, int>>();
+  e.Register("include", {{S::kString, S::kAny}}, [nested](Engine& engine, const List& a) -> Result<Value> {
+    int& depth = (*nested)[Text(a[0])];
+    if (depth > kMaxNestedIncludes)
+      return MakeError(Code::kInvalid, "rendering template has a nested reference name: " + Text(a[0]) + ": unable to execute template");
+    ++depth;
+    auto out = engine.Execute(Text(a[0]), a[1]);
+    --(*nested)[Text(a[0])];
+    if (!out.ok()) return out.error();
+    return Value(*out);
+  });
+  e.Register("tpl", {{S::kString, S::kAny}}, [](Engine& engine, const List& a) -> Result<Value> {
+    bool parsed = false;
+    auto out = engine.ExecuteText("gotpl", Text(a[0]), a[1], &parsed);
+    if (!out.ok())
+      return out.error().Wrap((parsed ? "error during tpl function execution for " : "cannot parse template ") + gotmpl::QuoteGo(Text(a[0])));
+    return Value(ReplaceAll(*out, "<no value>", ""));
+  });
+}
+
+}  // namespace
+
+void RegisterHelm(Engine& e, const Release& release) {
+  RegisterTemplates(e);
+  e.Register("required", {{S::kString, S::kAny}}, [](Engine&, const List& a) -> Result<Value> {
+    if (a[1].is_nil() || (a[1].as_string() && a[1].as_string()->empty())) return Warning(Text(a[0]));
+    return a[1];
+  });
+  e.Register("fail", {{S::kString}}, [](Engine&, const List& a) -> Result<Value> { return Warning(Text(a[0])); });
+  e.Register("lookup", {{S::kString, S::kString, S::kString, S::kString}}, [release](Engine&, const List& a) -> Result<Value> {
+    if (!release.lookup) return Value::NewMap();
+    FL_ASSIGN(Json found, release.lookup(Text(a[0]), Text(a[1]), Text(a[2]), Text(a[3])));
+    return found.is_object() ? gotmpl::FromJson(found, false) : Value::NewMap();
+  });
+  e.Register("getHostByName", {{S::kString}}, [](Engine&, const List&) -> Result<Value> { return Value(""); });
+  for (const char* name : {"toYaml", "mustToYaml"})
+    e.Register(name, {{S::kAny}}, [](Engine&, const List& a) -> Result<Value> { return Value(ToYaml(a[0])); });
+  e.Register("toJson", {{S::kAny}}, [](Engine&, const List& a) -> Result<Value> { return Value(gotmpl::GoJson(a[0])); });
+  e.Register("toToml", {{S::kAny}}, [](Engine&, const List& a) -> Result<Value> {
+    TomlWriter w;
+    Json table = TomlJson(a[0]);
+    if (!table.is_object()) return Value("toml: top-level values must be Go maps or structs");
+    Status written = w.Table(table, "", 0);
+    return Value(written.ok() ? w.out : written.error().message);
+  });
+  e.Register("fromYaml", {{S::kString}}, [](Engine&, const List& a) -> Result<Value> { return MapOrError(Yaml(a), kDecodingYaml, Value::NewMap()); });
+  e.Register("fromYamlArray", {{S::kString}}, [](Engine&, const List& a) -> Result<Value> { return ListOrError(Yaml(a), kDecodingYaml, Value::NewList()); });
+  e.Register("fromJson", {{S::kString}}, [](Engine&, const List& a) -> Result<Value> { return MapOrError(JsonText(a), "", Value()); });
+  e.Register("fromJsonArray", {{S::kString}}, [](Engine&, const List& a) -> Result<Value> { return ListOrError(JsonText(a), "", Value()); });
+}
+
+Error ParseErrorOf(const std::string& file, Error e) {
+  auto parts = std::vector<std::string>();
+  std::string rest = e.message;
+  for (size_t at = rest.find(": "); at != rest.npos; at = rest.find(": ")) {
+    parts.push_back(rest.substr(0, at));
+    rest.erase(0, at + 2);
+  }
+  parts.push_back(rest);
+  e.message = parts.size() == 1 ? "parse error in (" + file + "): " + e.message : "parse error at (" + parts[1] + "): " + parts.back();
+  return e;
+}
+
+Error ExecutionErrorOf(Error e) {
+  size_t start = e.message.find(kWarningStart), end = e.message.rfind(kWarningEnd);
+  if (start == e.message.npos || end == e.message.npos || !e.message.starts_with("template: ")) return e;
+  std::string where = e.message.substr(10);
+  where = where.substr(0, where.find(": "));
+  start += kWarningStart.size();
+  e.message = "execution error at (" + where + "): " + e.message.substr(start, end - start);
+  return e;
+}
+
+}  // namespace fairlead::chart

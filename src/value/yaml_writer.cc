@@ -1,0 +1,169 @@
+// Writes YAML with libyaml, whose emitter go-yaml v2 translated: folding, quoting and block scalars are the same.
+#include <yaml.h>
+
+#include <charconv>
+#include <cmath>
+
+#include "util/strings.h"
+#include "value/yaml.h"
+#include "value/yaml_scalar.h"
+
+namespace fairlead::value {
+namespace {
+
+struct Rune {
+  unsigned code;
+  size_t size;
+};
+Rune RuneAt(const std::string& s, size_t i) {
+  auto c = static_cast<unsigned char>(s[i]);
+  size_t size = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+  if (size == 1 || i + size > s.size()) return {c, 1};
+  unsigned code = c & (0xffu >> (size + 1));
+  for (size_t k = 1; k < size; ++k) code = code << 6 | (static_cast<unsigned char>(s[i + k]) & 0x3fu);
+  return {code, size};
+}
+
+// go-yaml's order of keys: letters after other characters, runs of digits by their number. Beyond ASCII what is not punctuation,
+// a symbol or an emoji counts as a letter.
+bool NaturalLess(const std::string& a, const std::string& b) {
+  auto letter = [](unsigned c) {
+    if (c < 0x80) return isalpha(static_cast<int>(c)) != 0;
+    bool symbol = c < 0xaa || (c > 0xaa && c < 0xc0 && c != 0xb5 && c != 0xba) || c == 0xd7 || c == 0xf7 || (c >= 0x2000 && c < 0x2c00) ||
+                  (c >= 0x3000 && c < 0x3005) || (c >= 0xd800 && c < 0xf900) || c >= 0x1f000;
+    return !symbol;
+  };
+  auto digit = [](char c) { return c >= '0' && c <= '9'; };
+  for (size_t i = 0; i < a.size() && i < b.size();) {
+    Rune ra = RuneAt(a, i), rb = RuneAt(b, i);
+    if (ra.code == rb.code) {
+      i += ra.size;
+      continue;
+    }
+    if (letter(ra.code) && letter(rb.code)) return ra.code < rb.code;
+    if (letter(ra.code) || letter(rb.code)) return letter(rb.code);
+    uint64_t an = 0, bn = 0;
+    if (a[i] == '0' || b[i] == '0')
+      for (size_t j = i; j > 0 && digit(a[j - 1]); --j)
+        if (a[j - 1] != '0') {
+          an = bn = 1;
+          break;
+        }
+    size_t ia = i, ib = i;
+    for (; ia < a.size() && digit(a[ia]); ++ia) an = an * 10 + static_cast<uint64_t>(a[ia] - '0');
+    for (; ib < b.size() && digit(b[ib]); ++ib) bn = bn * 10 + static_cast<uint64_t>(b[ib] - '0');
+    if (an != bn) return static_cast<int64_t>(an) < static_cast<int64_t>(bn);
+    if (ia != ib) return ia < ib;
+    return ra.code < rb.code;
+  }
+  return a.size() < b.size();
+}
+
+std::string NumberText(const Json& j) {
+  if (!j.is_number_float()) return Dump(j);
+  double d = j.get<double>();
+  if (d == std::floor(d) && std::fabs(d) < 9.2e18) return std::to_string(static_cast<int64_t>(d));
+  if (d == std::floor(d) && d > 0 && d < 1.8e19) return std::to_string(static_cast<uint64_t>(d));
+  return FormatFloat(d, 6);
+}
+
+class Writer {
+ public:
+  Writer() {
+    if (!yaml_emitter_initialize(&emitter_)) throw std::bad_alloc();
+    yaml_emitter_set_output(&emitter_, Append, &out_);
+    yaml_emitter_set_unicode(&emitter_, 1);
+    yaml_event_t event;
+    yaml_stream_start_event_initialize(&event, YAML_UTF8_ENCODING);
+    Emit(event);
+  }
+  ~Writer() { yaml_emitter_delete(&emitter_); }
+  Writer(const Writer&) = delete;
+  Writer& operator=(const Writer&) = delete;
+
+  std::string Document(const Json& j) {
+    yaml_event_t event;
+    yaml_document_start_event_initialize(&event, nullptr, nullptr, nullptr, 1);
+    Emit(event);
+    Value(j);
+    yaml_document_end_event_initialize(&event, 1);
+    Emit(event);
+    yaml_emitter_flush(&emitter_);
+    return std::move(out_);
+  }
+
+ private:
+  static int Append(void* out, unsigned char* bytes, size_t size) {
+    static_cast<std::string*>(out)->append(reinterpret_cast<char*>(bytes), size);
+    return 1;
+  }
+  void Emit(yaml_event_t& event) {
+    if (!yaml_emitter_emit(&emitter_, &event)) throw std::bad_alloc();
+  }
+
+  void Value(const Json& j) {
+    yaml_event_t event;
+    if (j.is_object()) {
+      yaml_mapping_start_event_initialize(&event, nullptr, nullptr, 1, j.empty() ? YAML_FLOW_MAPPING_STYLE : YAML_BLOCK_MAPPING_STYLE);
+      Emit(event);
+      std::vector<std::string> keys;
+      for (const auto& [k, v] : j.items()) keys.push_back(k);
+      std::sort(keys.begin(), keys.end(), NaturalLess);
+      for (const std::string& k : keys) {
+        Text(k);
+        Value(j[k]);
+      }
+      yaml_mapping_end_event_initialize(&event);
+      Emit(event);
+    } else if (j.is_array()) {
+      yaml_sequence_start_event_initialize(&event, nullptr, nullptr, 1, j.empty() ? YAML_FLOW_SEQUENCE_STYLE : YAML_BLOCK_SEQUENCE_STYLE);
+      Emit(event);
+      for (const Json& item : j) Value(item);
+      yaml_sequence_end_event_initialize(&event);
+      Emit(event);
+    } else if (j.is_string()) {
+      Text(j.get_ref<const std::string&>());
+    } else {
+      Scalar(j.is_number() ? NumberText(j) : Dump(j), YAML_PLAIN_SCALAR_STYLE);
+    }
+  }
+
+  void Text(const std::string& s) {
+    Scalar(s, s.find('\n') != s.npos ? YAML_LITERAL_SCALAR_STYLE
+              : NeedsQuotes(s)       ? YAML_DOUBLE_QUOTED_SCALAR_STYLE
+                                     : YAML_PLAIN_SCALAR_STYLE);
+  }
+
+  void Scalar(const std::string& s, yaml_scalar_style_t style) {
+    yaml_event_t event;
+    if (!yaml_scalar_event_initialize(&event, nullptr, nullptr, reinterpret_cast<const unsigned char*>(s.data()),
+                                      static_cast<int>(s.size()), 1, 1, style)) {
+      // The text is no UTF-8.
+      std::string clean = Json::parse(Dump(Json(s))).get<std::string>();
+      yaml_scalar_event_initialize(&event, nullptr, nullptr, reinterpret_cast<const unsigned char*>(clean.data()),
+                                   static_cast<int>(clean.size()), 1, 1, style);
+    }
+    Emit(event);
+  }
+
+  std::string out_;
+  yaml_emitter_t emitter_{};
+};
+
+}  // namespace
+
+std::string FormatFloat(double d, int exponent_limit) {
+  if (std::isnan(d)) return "NaN";
+  if (std::isinf(d)) return d > 0 ? "+Inf" : "-Inf";
+  char buf[64];
+  auto [end, ec] = std::to_chars(buf, buf + sizeof buf, d, std::chars_format::scientific);
+  std::string sci(buf, end);
+  int exponent = atoi(sci.c_str() + sci.find('e') + 1);
+  if (exponent < -4 || exponent >= exponent_limit) return sci;
+  auto [end2, ec2] = std::to_chars(buf, buf + sizeof buf, d, std::chars_format::fixed);
+  return {buf, end2};
+}
+
+std::string ToYaml(const Json& j) { return Writer().Document(j); }
+
+}  // namespace fairlead::value
