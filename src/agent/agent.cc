@@ -62,8 +62,8 @@ class Agent {
                                                    [&] { return readiness_.NotReady(); }));
     std::unique_ptr<http::Server> monitoring;
     if (config_.monitoring_port > 0) {
-      FL_ASSIGN(monitoring, controller::ServeHealth("0.0.0.0", static_cast<uint16_t>(config_.monitoring_port), &metrics_,
-                                                    [&] { return readiness_.NotReady(); }));
+      FL_ASSIGN(monitoring, controller::ServeHealth("0.0.0.0", static_cast<uint16_t>(config_.monitoring_port),
+                                                    &metrics_, [&] { return readiness_.NotReady(); }));
     }
     FL_TRY(MakeDirectories(config_.run_dir, 0755));
     FL_TRY(Build());
@@ -73,7 +73,8 @@ class Agent {
       installer_.Keep(
           [&](const std::string& problem) {
             readiness_.Set("installation", problem);
-            metrics_.Set("istio_cni_install_ready", {}, problem.empty(), "Whether the CNI plugin installation is ready");
+            metrics_.Set("istio_cni_install_ready", {}, problem.empty(),
+                         "Whether the CNI plugin installation is ready");
           },
           s);
     });
@@ -150,15 +151,16 @@ class Agent {
     FL_TRY(server_->AddListener(std::move(listener)));
     readiness_.Set("plugin socket", "");
     if (ambient_) FL_TRY(ServeZtunnel(std::move(ztunnel_listener), std::move(ztunnels), stop));
-    Serving serving{plugin_listener_.get(), ztunnel_listener_.get(), [this] { return Release(); }, [this] { Resume(); }};
+    Serving serving{plugin_listener_.get(), ztunnel_listener_.get(), [this] { return Release(); },
+                    [this] { Resume(); }};
     handover_server_.emplace(config_.run_dir, config_.version, journal_, std::move(serving));
     FL_TRY(handover_server_->Start());
     reconciler_->Pause(false);
     return {};
   }
 
-  // ztunnel drops every pod that its first snapshot lacks, so that must be complete: with the pods that ran before their
-  // agent. Where a journal says that an agent has done that already, nothing is waited for.
+  // ztunnel drops every pod that its first snapshot lacks, so that must be complete: with the pods that ran before
+  // their agent. Where a journal says that an agent has done that already, nothing is waited for.
   Status ServeZtunnel(UniqueFd listener, std::vector<UniqueFd> connections, const std::stop_token& stop) {
     const std::string done = config_.run_dir + "/journal/complete";
     readiness_.Set("ztunnel", "the pods that ran before are not brought in yet");

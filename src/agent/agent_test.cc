@@ -200,11 +200,15 @@ TEST_F(Node, ReadsItsSettingsAsIstioCniDoes) {
   ASSERT_TRUE(ambient.ok()) << ambient.error().message;
   EXPECT_TRUE(ambient->ambient.enabled);
   EXPECT_FALSE(ambient->ambient.settings.dns_capture);
-  for (auto [key, bad] : {std::pair{"AMBIENT_ENABLEMENT_SELECTOR", "{}"}, {"AMBIENT_ENABLEMENT_SELECTOR", "[{podSelector: {matchExpressions: [{key: a, operator: Is}]}}]"},
-                          {"FORCE_IPTABLES_BINARY", "ebtables"}, {"HOST_PROBE_SNAT_IP", "example.org"}, {"REPAIR_ENABLED", "perhaps"},
-                          {"ISTIO_OUTBOUND_OWNER_GROUPS", "staff"},
-                          {"ISTIO_OUTBOUND_IPV4_LOOPBACK_CIDR", "::1/128"},
-                          {"ISTIO_OWNED_CNI_CONFIG_FILENAME", "../x.conflist"}}) {
+  for (auto [key, bad] :
+       {std::pair{"AMBIENT_ENABLEMENT_SELECTOR", "{}"},
+        {"AMBIENT_ENABLEMENT_SELECTOR", "[{podSelector: {matchExpressions: [{key: a, operator: Is}]}}]"},
+        {"FORCE_IPTABLES_BINARY", "ebtables"},
+        {"HOST_PROBE_SNAT_IP", "example.org"},
+        {"REPAIR_ENABLED", "perhaps"},
+        {"ISTIO_OUTBOUND_OWNER_GROUPS", "staff"},
+        {"ISTIO_OUTBOUND_IPV4_LOOPBACK_CIDR", "::1/128"},
+        {"ISTIO_OWNED_CNI_CONFIG_FILENAME", "../x.conflist"}}) {
     auto refused = LoadConfig({}, {{"NODE_NAME", "n"}, {key, bad}});
     ASSERT_FALSE(refused.ok()) << key;
     EXPECT_NE(refused.error().message.find(key), std::string::npos) << refused.error().message;
@@ -247,7 +251,8 @@ struct Agent {
   void Serve(UniqueFd listener) {
     copy = std::move(*listener.Duplicate());
     (void)server.AddListener(std::move(listener)).ok();
-    Serving serving{copy.get(), -1, [this] {
+    Serving serving{copy.get(), -1,
+                    [this] {
                       server.Pause();
                       return std::vector<UniqueFd>();
                     },

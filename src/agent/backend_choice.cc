@@ -24,7 +24,8 @@ Choice ChooseHere(const Config& config) {
     if (rules.ok() && rules->find("\n-A ") != rules->npos)
       return {BackendKind::kIptablesLegacy, "the host has rules in legacy iptables"};
   }
-  if (kernel::IptablesSave(kernel::Iptables::kNft, false).ok()) return {BackendKind::kIptablesNft, "iptables-nft works here"};
+  if (kernel::IptablesSave(kernel::Iptables::kNft, false).ok())
+    return {BackendKind::kIptablesNft, "iptables-nft works here"};
   if (kernel::IptablesSave(kernel::Iptables::kLegacy, false).ok())
     return {BackendKind::kIptablesLegacy, "only legacy iptables works here"};
   return {BackendKind::kNft, "no iptables works here"};

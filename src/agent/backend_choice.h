@@ -1,5 +1,5 @@
-// Which program writes new pods' rules on this node, chosen as istio-cni chooses: nftables when NATIVE_NFTABLES says so,
-// otherwise one of the two iptables; the legacy one where the host has rules in it already.
+// Which program writes new pods' rules on this node, chosen as istio-cni chooses: nftables when NATIVE_NFTABLES says
+// so, otherwise one of the two iptables; the legacy one where the host has rules in it already.
 #pragma once
 #include "agent/config.h"
 #include "redirect/backend.h"

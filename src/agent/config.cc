@@ -15,11 +15,12 @@ std::string FlagToEnv(std::string name) {
 
 // Settings that istio-cni has and that change nothing here; accepted so that charts and habits keep working. The agent
 // keeps no kubeconfig on the node, compares rules at every start, and asks in every doubt.
-constexpr const char* kAccepted[] = {"CTRLZ_PORT",       "KUBECONFIG_MODE",     "CNI_CONF_GROUP_READ",
-                                     "SKIP_TLS_VERIFY",  "KUBE_CA_FILE",        "CNI_NETWORK_CONFIG",
-                                     "LOG_LEVEL",        "LOG_TARGET",          "CNI_NETWORK_CONFIG_FILE",
-                                     "REPAIR_NODE_NAME", "REPAIR_RUN_AS_DAEMON", "ENABLE_AMBIENT_DETECTION_RETRY",
-                                     "LOG_OUTPUT_LEVEL", "LOG_AS_JSON",         "AMBIENT_RECONCILE_POD_RULES_ON_STARTUP"};
+constexpr const char* kAccepted[] = {
+    "CTRLZ_PORT",       "KUBECONFIG_MODE",      "CNI_CONF_GROUP_READ",
+    "SKIP_TLS_VERIFY",  "KUBE_CA_FILE",         "CNI_NETWORK_CONFIG",
+    "LOG_LEVEL",        "LOG_TARGET",           "CNI_NETWORK_CONFIG_FILE",
+    "REPAIR_NODE_NAME", "REPAIR_RUN_AS_DAEMON", "ENABLE_AMBIENT_DETECTION_RETRY",
+    "LOG_OUTPUT_LEVEL", "LOG_AS_JSON",          "AMBIENT_RECONCILE_POD_RULES_ON_STARTUP"};
 
 }  // namespace
 
@@ -105,8 +106,8 @@ Result<Config> LoadConfig(const std::vector<std::string>& args, const std::map<s
   }
   text("ISTIO_OUTBOUND_IPV4_LOOPBACK_CIDR", c.sidecar.loopback_cidr);
   if (!kernel::IsCidr(c.sidecar.loopback_cidr) || c.sidecar.loopback_cidr.find(':') != std::string::npos)
-    return MakeError(Code::kInvalid,
-                     "ISTIO_OUTBOUND_IPV4_LOOPBACK_CIDR: \"" + c.sidecar.loopback_cidr + "\" is not an IPv4 address range");
+    return MakeError(Code::kInvalid, "ISTIO_OUTBOUND_IPV4_LOOPBACK_CIDR: \"" + c.sidecar.loopback_cidr +
+                                         "\" is not an IPv4 address range");
 
   AmbientConfig& ambient = c.ambient;
   FL_TRY(flag("AMBIENT_ENABLED", ambient.enabled));
@@ -117,7 +118,8 @@ Result<Config> LoadConfig(const std::vector<std::string>& args, const std::map<s
   text("HOST_PROBE_SNAT_IPV6", ambient.settings.probe_address6);
   for (const std::string& address : {ambient.settings.probe_address, ambient.settings.probe_address6})
     if (!kernel::IsAddress(address))
-      return MakeError(Code::kInvalid, "HOST_PROBE_SNAT_IP or HOST_PROBE_SNAT_IPV6: \"" + address + "\" is not an address");
+      return MakeError(Code::kInvalid,
+                       "HOST_PROBE_SNAT_IP or HOST_PROBE_SNAT_IPV6: \"" + address + "\" is not an address");
   std::string selectors;
   text("AMBIENT_ENABLEMENT_SELECTOR", selectors);
   FL_ASSIGN(ambient.settings.selectors, redirect::ParseEnablementSelectors(selectors));

@@ -35,7 +35,8 @@ void Enroller::Remember(const std::string& what, const JournalEntry& e, const st
 
 Result<Enroller::Decision> Enroller::Decide(const Json& pod) const {
   const std::string ns = kube::Namespace(pod);
-  if (std::find(config_.exclude_namespaces.begin(), config_.exclude_namespaces.end(), ns) != config_.exclude_namespaces.end())
+  if (std::find(config_.exclude_namespaces.begin(), config_.exclude_namespaces.end(), ns) !=
+      config_.exclude_namespaces.end())
     return Decision{"namespace " + ns + " is excluded", {}};
   FL_ASSIGN(redirect::SidecarDecision sidecar, redirect::DecideSidecar(pod, config_.sidecar));
   if (sidecar.skip_reason.empty()) return Decision{"", std::move(sidecar.config)};
@@ -65,9 +66,18 @@ Result<Programmed> Enroller::Program(JournalEntry& entry, int netns_fd) {
 Status Enroller::Enrol(const Json& pod, const redirect::PodConfig& config, Attachment at, SteadyTime deadline) {
   FL_ASSIGN(kernel::NetnsId id, kernel::IdentifyNetns(at.netns->get()));
   auto before = journal_.FindPod(kube::Uid(pod));
-  JournalEntry entry{at.container_id, kube::Uid(pod), kube::Namespace(pod), kube::Name(pod),
-                     value::Str(pod, "spec", "serviceAccountName"), at.network, at.netns_path, id, config, backend_,
-                     at.found, config_.version};
+  JournalEntry entry{at.container_id,
+                     kube::Uid(pod),
+                     kube::Namespace(pod),
+                     kube::Name(pod),
+                     value::Str(pod, "spec", "serviceAccountName"),
+                     at.network,
+                     at.netns_path,
+                     id,
+                     config,
+                     backend_,
+                     at.found,
+                     config_.version};
   if (before && before->entry.netns == id && before->entry.ambient() == entry.ambient())
     entry.backend = before->entry.backend;  // rules never move from one program to another in a pod that runs
   auto programmed = Program(entry, at.netns->get());
@@ -78,7 +88,8 @@ Status Enroller::Enrol(const Json& pod, const redirect::PodConfig& config, Attac
   if (entry.ambient() && ambient_) {
     FL_ASSIGN(auto addresses, AddressesIn(at.netns->get()));
     FL_TRY(ambient_->probes.Set(entry.pod_uid, addresses));
-    FL_TRY(ambient_->ztunnel.Add({entry.pod_uid, entry.pod_name, entry.pod_namespace, entry.service_account, at.netns}, deadline));
+    FL_TRY(ambient_->ztunnel.Add({entry.pod_uid, entry.pod_name, entry.pod_namespace, entry.service_account, at.netns},
+                                 deadline));
   }
   const char* rules = *programmed == Programmed::kWritten ? "written" : entry.found ? "found" : "unchanged";
   Remember("enrolled", entry, std::string("rules ") + rules);
@@ -96,11 +107,12 @@ void Enroller::Unenrol(const Enrolled& e, bool alive) {
   if (e.entry.ambient() && ambient_)
     if (Status s = ambient_->probes.Remove(e.entry.pod_uid); !s.ok())
       Log(Level::kWarn, "probe exemption not removed", {{"pod", e.entry.Pod()}, {"error", s.error().message}});
-  // Rules first, ztunnel's listeners after: in between nothing is sent to a port that is closed. Also where ambient mode
-  // was turned off, and this agent knows no ztunnel.
+  // Rules first, ztunnel's listeners after: in between nothing is sent to a port that is closed. Also where ambient
+  // mode was turned off, and this agent knows no ztunnel.
   if (e.entry.ambient() && alive && e.netns)
     if (Status s = programmer_.Remove(e.netns->get(), e.entry.config); !s.ok())
-      Log(Level::kError, "the pod's rules could not be removed", {{"pod", e.entry.Pod()}, {"error", s.error().message}});
+      Log(Level::kError, "the pod's rules could not be removed",
+          {{"pod", e.entry.Pod()}, {"error", s.error().message}});
   if (e.entry.ambient() && ambient_) ambient_->ztunnel.Delete(e.entry.pod_uid);
   if (Status s = journal_.Erase(e.entry.container_id); !s.ok())
     Log(Level::kWarn, "journal entry not removed", {{"pod", e.entry.Pod()}, {"error", s.error().message}});
@@ -123,7 +135,8 @@ bool Enroller::VerifyOne(const Enrolled& e) {
   bool found_before = entry.found;
   auto programmed = Program(entry, e.netns->get());
   if (!programmed.ok()) {
-    Log(Level::kError, "pod's rules could not be verified", {{"pod", entry.Pod()}, {"error", programmed.error().message}});
+    Log(Level::kError, "pod's rules could not be verified",
+        {{"pod", entry.Pod()}, {"error", programmed.error().message}});
     metrics_.Count("fairlead_agent_drift_failures_total", {}, 1, "Pods whose rules could not be put right");
     Remember("drift not repaired", entry, programmed.error().message);
     return true;
@@ -187,8 +200,12 @@ Json Enroller::Describe() const {
                     {"netns", e.netns ? e.entry.netns.ToString() : ""},
                     {"agentVersion", e.entry.agent_version}});
   std::lock_guard lock(mutex_);
-  Json out = {{"version", config_.version}, {"node", config_.node_name}, {"backend", redirect::BackendName(backend_)},
-              {"pods", pods}, {"driftRepaired", drift_}, {"events", events_}};
+  Json out = {{"version", config_.version},
+              {"node", config_.node_name},
+              {"backend", redirect::BackendName(backend_)},
+              {"pods", pods},
+              {"driftRepaired", drift_},
+              {"events", events_}};
   out["ztunnels"] = ambient_ ? Json(ambient_->ztunnel.connected()) : Json();
   return out;
 }

@@ -1,9 +1,9 @@
-// Brings pods into the mesh and out of it, in both modes: rules in the pod's namespace, the journal, and for ambient pods
-// ztunnel and the host's exemption for probes.
+// Brings pods into the mesh and out of it, in both modes: rules in the pod's namespace, the journal, and for ambient
+// pods ztunnel and the host's exemption for probes.
 //
-// Guarantees: an enrolment that succeeded means that the kernel has the pod's rules and, in ambient mode, that ztunnel has
-// the pod. It is idempotent: what is there already is not written again. Threading: every member may be called from any
-// thread.
+// Guarantees: an enrolment that succeeded means that the kernel has the pod's rules and, in ambient mode, that ztunnel
+// has the pod. It is idempotent: what is there already is not written again. Threading: every member may be called from
+// any thread.
 #pragma once
 #include "agent/ambient.h"
 #include "agent/journal.h"
@@ -45,8 +45,8 @@ class Enroller {
   // The rules as they should be, compared with the kernel.
   Status Verify(int netns_fd, const redirect::PodConfig& config, const std::string& pod_uid);
 
-  // Compares every enrolled pod with the kernel and repairs what differs; forgets those of which `still_exists` says no.
-  // Returns how many were repaired.
+  // Compares every enrolled pod with the kernel and repairs what differs; forgets those of which `still_exists` says
+  // no. Returns how many were repaired.
   int VerifyAll(const std::function<bool(const JournalEntry&)>& still_exists);
   // What ztunnel is told when it connects.
   std::vector<ZtunnelWorkload> Workloads() const;
@@ -69,8 +69,8 @@ class Enroller {
   controller::Metrics& metrics_;
   redirect::BackendKind backend_;
   Ambient* ambient_;
-  mutable std::mutex mutex_;   // guards events_ and drift_
-  std::deque<Json> events_;    // the newest last
+  mutable std::mutex mutex_;  // guards events_ and drift_
+  std::deque<Json> events_;   // the newest last
   int64_t drift_ = 0;
 };
 

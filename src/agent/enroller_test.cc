@@ -1,5 +1,5 @@
-// Enrolment with a real kernel: what a plugin's request, another plugin's request and an agent's own look at a pod do to
-// namespaces, journal, ztunnel and host.
+// Enrolment with a real kernel: what a plugin's request, another plugin's request and an agent's own look at a pod do
+// to namespaces, journal, ztunnel and host.
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sys/mount.h>
@@ -12,7 +12,6 @@
 #include "agent/agent.h"
 #include "agent/plugin_service.h"
 #include "agent/pod_reconciler.h"
-#include "zds/messages.h"
 #include "http/client.h"
 #include "kernel/nft.h"
 #include "util/file.h"
@@ -20,6 +19,7 @@
 #include "util/strings.h"
 #include "util/subprocess.h"
 #include "util/unix_socket.h"
+#include "zds/messages.h"
 
 namespace fairlead::agent {
 namespace {
@@ -53,13 +53,14 @@ class FakeApi : public kube::Api {
     patches.push_back(name + "/" + options.subresource + " " + patch.dump());
     return o;
   }
-  Status Delete(const kube::Resource&, const std::string&, const std::string& name, const kube::DeleteOptions& o) override {
+  Status Delete(const kube::Resource&, const std::string&, const std::string& name,
+                const kube::DeleteOptions& o) override {
     std::lock_guard lock(mutex);
     deleted.push_back(name + " " + o.uid);
     return {};
   }
-  Status Watch(const kube::Resource& r, const std::string&, const kube::ListOptions&, std::function<bool(kube::WatchEvent)> on_event,
-               std::stop_token stop) override {
+  Status Watch(const kube::Resource& r, const std::string&, const kube::ListOptions&,
+               std::function<bool(kube::WatchEvent)> on_event, std::stop_token stop) override {
     while (SleepFor(Millis(5), stop)) {
       std::vector<kube::WatchEvent> now;
       {
@@ -79,8 +80,15 @@ class FakeApi : public kube::Api {
 };
 
 Json Pod(const std::string& name, const Json& annotations, const Json& labels = Json::object()) {
-  return {{"apiVersion", "v1"}, {"kind", "Pod"},
-          {"metadata", {{"name", name}, {"namespace", "ns"}, {"uid", "uid-of-" + name}, {"resourceVersion", "1"}, {"annotations", annotations}, {"labels", labels}}},
+  return {{"apiVersion", "v1"},
+          {"kind", "Pod"},
+          {"metadata",
+           {{"name", name},
+            {"namespace", "ns"},
+            {"uid", "uid-of-" + name},
+            {"resourceVersion", "1"},
+            {"annotations", annotations},
+            {"labels", labels}}},
           {"spec", {{"serviceAccountName", "sa"}, {"containers", {{{"name", "istio-proxy"}}}}}}};
 }
 Json SidecarPod(const std::string& name) { return Pod(name, {{"sidecar.istio.io/status", "{}"}}); }
@@ -168,13 +176,15 @@ class Enrolment : public ::testing::Test {
   void Begin(bool ambient) {
     ASSERT_TRUE(journal.Load(config.netns_dir).ok());
     if (ambient) {
-      probes.emplace(std::move(*host.Duplicate()), config.ambient.settings.probe_address, config.ambient.settings.probe_address6);
+      probes.emplace(std::move(*host.Duplicate()), config.ambient.settings.probe_address,
+                     config.ambient.settings.probe_address6);
       ASSERT_TRUE(*probes->Ensure());
       ztunnel.emplace([this] { return enroller->Workloads(); }, metrics);
       parts.emplace(Ambient{config.ambient.settings, namespaces, *ztunnel, *probes});
       ztunnel->Start(std::move(*ListenUnix(dir + "/ztunnel.sock", SocketKind::kSeqPacket, 0600)));
     }
-    enroller.emplace(config, pods, journal, programmer, metrics, redirect::BackendKind::kNft, parts ? &*parts : nullptr);
+    enroller.emplace(config, pods, journal, programmer, metrics, redirect::BackendKind::kNft,
+                     parts ? &*parts : nullptr);
     reconciler.emplace(config, api, pods.informer(), &namespaces, *enroller, metrics);
     service.emplace(config, *enroller, metrics, [this](const std::string& key) { told.push_back(key); });
     reconciler->Watch();
@@ -187,10 +197,14 @@ class Enrolment : public ::testing::Test {
   UniqueFd Netns(const std::string& name, const std::string& address) {
     auto fd = kernel::CreateNetns();
     EXPECT_TRUE(kernel::RunInNetns(fd->get(), [&]() -> Status {
-                  FL_ASSIGN(auto r, RunProgram({"ip", "-batch", "-"}, {.input = "link set lo up\nlink add eth0 type veth peer name p\nlink set eth0 up\nlink set p up\naddr add " + address + "/24 dev eth0\n"}));
+                  FL_ASSIGN(auto r, RunProgram({"ip", "-batch", "-"},
+                                               {.input = "link set lo up\nlink add eth0 type veth peer name p\nlink "
+                                                         "set eth0 up\nlink set p up\naddr add " +
+                                                         address + "/24 dev eth0\n"}));
                   std::string path = config.netns_dir + "/" + name;
                   FL_TRY(WriteFileAtomic(path, "", 0600));
-                  if (::mount("/proc/thread-self/ns/net", path.c_str(), nullptr, MS_BIND, nullptr) != 0) return ErrnoError("mount", errno);
+                  if (::mount("/proc/thread-self/ns/net", path.c_str(), nullptr, MS_BIND, nullptr) != 0)
+                    return ErrnoError("mount", errno);
                   mounts.push_back(path);
                   return r.exit_status == 0 ? Status() : MakeError(Code::kInternal, r.err);
                 }).ok());
@@ -209,14 +223,16 @@ class Enrolment : public ::testing::Test {
     return out;
   }
   static bool Within(const std::function<bool()>& check) {
-    for (auto until = SteadyNow() + std::chrono::seconds(5); SteadyNow() < until; std::this_thread::sleep_for(Millis(5)))
+    for (auto until = SteadyNow() + std::chrono::seconds(5); SteadyNow() < until;
+         std::this_thread::sleep_for(Millis(5)))
       if (check()) return true;
     return false;
   }
   void Put(const Json& pod) { api.objects["pods/ns/" + kube::Name(pod)] = pod; }
   // As the pod is once it runs.
   void Running(const std::string& name, const std::string& address) {
-    api.objects["pods/ns/" + name]["status"] = {{"phase", "Running"}, {"podIP", address}, {"podIPs", {{{"ip", address}}}}};
+    api.objects["pods/ns/" + name]["status"] = {
+        {"phase", "Running"}, {"podIP", address}, {"podIPs", {{{"ip", address}}}}};
   }
 
   std::string dir = "/tmp/fairlead-enrol-" + RandomHex(8);
@@ -287,7 +303,9 @@ TEST_F(Enrolment, AmbientPodsAreInTheKernelAtTheHostAndWithZtunnelBeforeAddRetur
   reconciler->Pause(false);
   EXPECT_TRUE(Within([&] {
     std::lock_guard lock(api.mutex);
-    return std::find(api.patches.begin(), api.patches.end(), R"(a/status {"metadata":{"annotations":{"ambient.istio.io/redirection":"enabled"}}})") != api.patches.end();
+    return std::find(api.patches.begin(), api.patches.end(),
+                     R"(a/status {"metadata":{"annotations":{"ambient.istio.io/redirection":"enabled"}}})") !=
+           api.patches.end();
   }));
   EXPECT_EQ(Ask("DEL", "a", a), 0);
   EXPECT_TRUE(Within([&] { return !z.Has("a"); }));
@@ -314,7 +332,8 @@ TEST_F(Enrolment, SeveralZtunnelsAllHaveEveryPodAndANewOneGetsAll) {
   std::string before = new_one.Log();
   std::vector<UniqueFd> handed = ztunnel->Release();
   ASSERT_EQ(handed.size(), 1u);
-  EXPECT_EQ(ztunnel->Add({"u", "late", "ns", "sa", nullptr}, SteadyNow() + Millis(50)).error().code, Code::kUnavailable);
+  EXPECT_EQ(ztunnel->Add({"u", "late", "ns", "sa", nullptr}, SteadyNow() + Millis(50)).error().code,
+            Code::kUnavailable);
   ZtunnelServer next([] { return std::vector<ZtunnelWorkload>(); }, metrics);
   next.Start(std::move(*ListenUnix(dir + "/ztunnel.sock", SocketKind::kSeqPacket, 0600)), std::move(handed));
   EXPECT_EQ(next.connected(), 1u);
@@ -375,7 +394,9 @@ TEST_F(Enrolment, RulesOfAnotherProgramStayAsTheyAre) {
   Put(SidecarPod("bare"));
   Running("bare", "10.8.0.3");
   UniqueFd theirs = Netns("one", "10.8.0.2"), bare = Netns("two", "10.8.0.3");
-  const char* script = "add table inet istio-proxy-nat\nadd chain inet istio-proxy-nat output { type nat hook output priority -100 ; }\nadd rule inet istio-proxy-nat output counter return\n";
+  const char* script =
+      "add table inet istio-proxy-nat\nadd chain inet istio-proxy-nat output { type nat hook output priority -100 ; "
+      "}\nadd rule inet istio-proxy-nat output counter return\n";
   ASSERT_TRUE(kernel::RunInNetns(theirs.get(), [&] { return kernel::NftRun(script); }).ok());
   Begin(false);
   auto listing = [&] {
@@ -401,9 +422,13 @@ TEST_F(Enrolment, RulesOfAnotherProgramStayAsTheyAre) {
 TEST_F(Enrolment, BrokenPodsAreDeletedOrLabelledWhereThatIsAskedFor) {
   auto broken = [&](const std::string& name, int exit_code) {
     Json pod = SidecarPod(name);
-    pod["status"] = {{"phase", "Pending"}, {"podIP", "10.8.0.9"}, {"podIPs", {{{"ip", "10.8.0.9"}}}},
-                     {"initContainerStatuses", {{{"name", "istio-validation"}, {"state", {{"waiting", {{"reason", "CrashLoopBackOff"}}}}},
-                                                 {"lastState", {{"terminated", {{"exitCode", exit_code}}}}}}}}};
+    pod["status"] = {{"phase", "Pending"},
+                     {"podIP", "10.8.0.9"},
+                     {"podIPs", {{{"ip", "10.8.0.9"}}}},
+                     {"initContainerStatuses",
+                      {{{"name", "istio-validation"},
+                        {"state", {{"waiting", {{"reason", "CrashLoopBackOff"}}}}},
+                        {"lastState", {{"terminated", {{"exitCode", exit_code}}}}}}}}};
     Put(pod);
   };
   broken("broken", 126);
@@ -416,8 +441,11 @@ TEST_F(Enrolment, BrokenPodsAreDeletedOrLabelledWhereThatIsAskedFor) {
   config.repair.delete_pods = false;
   config.repair.label_pods = true;
   reconciler->AdoptAll();
-  EXPECT_EQ(api.patches, std::vector<std::string>{R"(broken/status {"metadata":{"labels":{"cni.istio.io/uninitialized":"true"}}})"});
-  EXPECT_NE(metrics.Text().find("istio_cni_repair_pods_repaired_total{result=\"success\",type=\"delete\"} 1"), std::string::npos) << metrics.Text();
+  EXPECT_EQ(api.patches,
+            std::vector<std::string>{R"(broken/status {"metadata":{"labels":{"cni.istio.io/uninitialized":"true"}}})"});
+  EXPECT_NE(metrics.Text().find("istio_cni_repair_pods_repaired_total{result=\"success\",type=\"delete\"} 1"),
+            std::string::npos)
+      << metrics.Text();
 }
 
 TEST_F(Enrolment, GarbageOfOurNetworkIsCollected) {
@@ -449,7 +477,10 @@ TEST_F(Enrolment, TheSocketServesIstiosPluginToo) {
     auto r = client.Do({.method = "POST", .target = "/cmdadd", .body = body, .timeout = Millis(8000)});
     return r.ok() ? r->status : -1;
   };
-  EXPECT_EQ(post(R"({"Netns":"/var/run/netns/cni-1","PodName":"a","PodNamespace":"ns","IPs":[{"Interface":0,"Address":{"IP":"10.8.0.2","Mask":"////AA=="},"Gateway":"10.8.0.1"}]})"), 200);
+  EXPECT_EQ(
+      post(
+          R"({"Netns":"/var/run/netns/cni-1","PodName":"a","PodNamespace":"ns","IPs":[{"Interface":0,"Address":{"IP":"10.8.0.2","Mask":"////AA=="},"Gateway":"10.8.0.1"}]})"),
+      200);
   EXPECT_TRUE(z.Has("a"));
   EXPECT_EQ(post(""), 400);
   EXPECT_EQ(post(R"({"Netns":"/var/run/netns/none","PodName":"a","PodNamespace":"ns"})"), 500);
@@ -458,9 +489,8 @@ TEST_F(Enrolment, TheSocketServesIstiosPluginToo) {
   Json j = Json::parse(node->body);
   EXPECT_EQ(j["pods"][0]["mode"], "ambient");
   EXPECT_EQ(j["ztunnels"], 1);
-  ForEachMutation({R"({"Netns":"/var/run/netns/../x","PodName":"a","PodNamespace":"ns","IPs":[]})"}, 300, [&](const std::string& body) {
-    EXPECT_NE(post(body), -1) << body;
-  });
+  ForEachMutation({R"({"Netns":"/var/run/netns/../x","PodName":"a","PodNamespace":"ns","IPs":[]})"}, 300,
+                  [&](const std::string& body) { EXPECT_NE(post(body), -1) << body; });
 }
 
 // A whole agent, beside one that dies at each step of the handover.
@@ -477,7 +507,9 @@ class WholeAgent : public Enrolment {
     config.health_port = 0;
     config.ambient.ztunnel_socket = dir + "/ztunnel.sock";
     (void)WriteFileAtomic(config.plugin_source, "plugin", 0755).ok();
-    (void)WriteFileAtomic(dir + "/net.d/10-main.conflist", R"({"name":"m","cniVersion":"1.0.0","plugins":[{"type":"bridge"}]})", 0600).ok();
+    (void)WriteFileAtomic(dir + "/net.d/10-main.conflist",
+                          R"({"name":"m","cniVersion":"1.0.0","plugins":[{"type":"bridge"}]})", 0600)
+        .ok();
   }
   std::jthread Start() {
     return std::jthread([this](std::stop_token stop) {
@@ -493,8 +525,8 @@ class WholeAgent : public Enrolment {
 };
 
 TEST_F(WholeAgent, ServesWhereverInTheHandoverTheOldOneDies) {
-  const char* steps[] = {"at once",    "after hello",    "after a pod",
-                         "after the offer", "after take", "after released, of the protocol before this one"};
+  const char* steps[] = {"at once",         "after hello", "after a pod",
+                         "after the offer", "after take",  "after released, of the protocol before this one"};
   for (int step = 0; step < 6; ++step) {
     SCOPED_TRACE(steps[step]);
     UniqueFd plugin = std::move(*ListenUnix(dir + "/pluginevent.sock", SocketKind::kStream, 0600));
@@ -503,10 +535,15 @@ TEST_F(WholeAgent, ServesWhereverInTheHandoverTheOldOneDies) {
       if (!WaitFd(handover.get(), POLLIN, Millis(5000)).ok()) return;
       UniqueFd c(::accept(handover.get(), nullptr, nullptr));
       auto receive = [&] { return WaitFd(c.get(), POLLIN, Millis(5000)).ok() && ReceiveWithFds(c.get(), 65536).ok(); };
-      auto send = [&](const std::string& text, std::vector<int> fds = {}) { (void)SendWithFds(c.get(), text, fds).ok(); };
+      auto send = [&](const std::string& text, std::vector<int> fds = {}) {
+        (void)SendWithFds(c.get(), text, fds).ok();
+      };
       if (step >= 1) receive();
-      if (step >= 2) send(R"({"pod":{"version":1,"containerID":"x","backend":"nft","sidecar":{"includeIPRanges":["*"]}}})");
-      if (step >= 3) send(step == 5 ? R"({"offer":{"protocol":1,"version":"old"}})" : R"({"offer":{"protocol":2,"version":"old"}})", {plugin.get()});
+      if (step >= 2)
+        send(R"({"pod":{"version":1,"containerID":"x","backend":"nft","sidecar":{"includeIPRanges":["*"]}}})");
+      if (step >= 3)
+        send(step == 5 ? R"({"offer":{"protocol":1,"version":"old"}})" : R"({"offer":{"protocol":2,"version":"old"}})",
+             {plugin.get()});
       if (step >= 4) receive();
       if (step >= 5) send(R"({"released":{}})");
       c.reset();
@@ -536,7 +573,8 @@ TEST_F(WholeAgent, HandsOverToANeighbouringVersionAndServesAgainWhenThatOneIsGon
     auto receive = [&] {
       return WaitFd(c->get(), POLLIN, Millis(8000)).ok() ? ReceiveWithFds(c->get(), 65536).value() : Received();
     };
-    ASSERT_TRUE(SendWithFds(c->get(), R"({"hello":{"version":"x","protocol":)" + std::to_string(protocol) + "}}", {}).ok());
+    ASSERT_TRUE(
+        SendWithFds(c->get(), R"({"hello":{"version":"x","protocol":)" + std::to_string(protocol) + "}}", {}).ok());
     Received offer = receive();
     EXPECT_EQ(offer.fds.size(), listeners);
     if (listeners > 0) {
@@ -554,7 +592,9 @@ TEST_F(WholeAgent, HandsOverToANeighbouringVersionAndServesAgainWhenThatOneIsGon
 
 TEST_F(WholeAgent, ComesAfterARebootWithNothingButTheNodesDisk) {
   // tmpfs is empty and no namespace is left; the configuration with the plugin in it is still there.
-  (void)WriteFileAtomic(dir + "/net.d/10-main.conflist", R"({"name":"m","cniVersion":"1.0.0","plugins":[{"type":"bridge"},{"type":"istio-cni"}]})", 0600).ok();
+  (void)WriteFileAtomic(dir + "/net.d/10-main.conflist",
+                        R"({"name":"m","cniVersion":"1.0.0","plugins":[{"type":"bridge"},{"type":"istio-cni"}]})", 0600)
+      .ok();
   std::filesystem::create_directories(dir + "/journal");
   JournalEntry gone;
   gone.container_id = "before-the-reboot";
@@ -573,7 +613,12 @@ TEST_F(WholeAgent, ComesAfterARebootWithNothingButTheNodesDisk) {
   cni::AgentRequest r{"ADD", "after-it", "eth0", "/var/run/netns/a", "a", "ns", "", "net", {}};
   auto c = ConnectUnix(dir + "/pluginevent.sock", SocketKind::kStream);
   std::string body = ToJson(r).dump();
-  ASSERT_TRUE(SendWithFds(c->get(), "POST " + std::string(cni::kAgentPath) + " HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-Wait-Ms: 5000\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body, {a.get()}).ok());
+  ASSERT_TRUE(SendWithFds(c->get(),
+                          "POST " + std::string(cni::kAgentPath) +
+                              " HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-Wait-Ms: 5000\r\nContent-Length: " +
+                              std::to_string(body.size()) + "\r\n\r\n" + body,
+                          {a.get()})
+                  .ok());
   ASSERT_TRUE(WaitFd(c->get(), POLLIN, Millis(8000)).ok());
   EXPECT_TRUE(ReceiveWithFds(c->get(), 4096)->bytes.starts_with("HTTP/1.1 200"));
   EXPECT_TRUE(z.Has("a"));
@@ -598,7 +643,8 @@ TEST_F(WholeAgent, KnowsFiveHundredPodsAtOnceAfterARestart) {
     UniqueFd ns = std::move(*kernel::CreateNetns());
     ASSERT_TRUE(kernel::RunInNetns(ns.get(), [&]() -> Status {
                   FL_TRY(WriteFileAtomic(path, "", 0600));
-                  if (::mount("/proc/thread-self/ns/net", path.c_str(), nullptr, MS_BIND, nullptr) != 0) return ErrnoError("mount", errno);
+                  if (::mount("/proc/thread-self/ns/net", path.c_str(), nullptr, MS_BIND, nullptr) != 0)
+                    return ErrnoError("mount", errno);
                   mounts.push_back(path);
                   return {};
                 }).ok());

@@ -4,7 +4,8 @@
 //
 //   new -> old   {"hello": {"protocol": 2, "version": "1.28.6"}}
 //   old -> new   {"pod": {journal entry}} with the netns descriptor, once per enrolled pod
-//   old -> new   {"offer": {"protocol": 2, "version": "1.28.5"}} with the plugin's listening socket, and ztunnel's if any
+//   old -> new   {"offer": {"protocol": 2, "version": "1.28.5"}} with the plugin's listening socket, and ztunnel's if
+//   any
 //   ...          the new agent fills its caches and installs its files; the old one serves meanwhile
 //   new -> old   {"take": {}}      the old agent stops accepting; what it has begun it finishes
 //   old -> new   {"released": {"ztunnels": N}} with the connections of ztunnel, 250 at most

@@ -86,7 +86,9 @@ Status Installer::InstallOwned(const std::string& primary, const std::string& wa
   std::string path = config_.net_dir + "/" + config_.owned_config_name;
   if (primary < config_.owned_config_name)
     Log(Level::kWarn, "the runtime will not use this configuration: another one sorts before it",
-        {{"ours", config_.owned_config_name}, {"first", primary}, {"fix", "set istioOwnedCNIConfigFileName to a name that sorts first"}});
+        {{"ours", config_.owned_config_name},
+         {"first", primary},
+         {"fix", "set istioOwnedCNIConfigFileName to a name that sorts first"}});
   if (auto have = ReadFile(path, 1 << 20); have.ok() && *have == wanted) return {};
   FL_TRY(WriteFileAtomic(path, wanted, 0600));
   Log(Level::kInfo, "CNI configuration written", {{"path", path}, {"from", primary}});

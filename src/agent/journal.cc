@@ -29,8 +29,7 @@ Status Journal::Load(const std::string& netns_dir) {
     Enrolled e{std::move(*entry), nullptr};
     auto fd = kernel::OpenNetns(netns_dir + "/" + e.entry.netns_path.substr(e.entry.netns_path.rfind('/') + 1));
     if (fd.ok())
-      if (auto id = kernel::IdentifyNetns(fd->get()); id.ok() && *id == e.entry.netns)
-        e.netns = Keep(std::move(*fd));
+      if (auto id = kernel::IdentifyNetns(fd->get()); id.ok() && *id == e.entry.netns) e.netns = Keep(std::move(*fd));
     std::lock_guard lock(mutex_);
     entries_.try_emplace(e.entry.container_id, std::move(e));
   }

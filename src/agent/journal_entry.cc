@@ -53,7 +53,8 @@ Result<redirect::SidecarConfig> SidecarFromJson(const Json& j) {
   ReadList(At(j, "ownerGroupsInclude"), c.owner_groups_include);
   ReadList(At(j, "ownerGroupsExclude"), c.owner_groups_exclude);
   if (std::string cidr = Str(j, "loopbackCIDR"); !cidr.empty()) c.loopback_cidr = cidr;
-  if (!kernel::IsCidr(c.loopback_cidr)) return MakeError(Code::kInvalid, "journal entry: loopbackCIDR is no address range");
+  if (!kernel::IsCidr(c.loopback_cidr))
+    return MakeError(Code::kInvalid, "journal entry: loopbackCIDR is no address range");
   c.dns_capture = value::Bool(j, "dnsCapture");
   c.dual_stack = value::Bool(j, "dualStack");
   c.drop_invalid = value::Bool(j, "dropInvalid");

@@ -1,4 +1,5 @@
-// Finds the network namespace of a pod that runs already, among those that the runtime keeps on the node: by its address.
+// Finds the network namespace of a pod that runs already, among those that the runtime keeps on the node: by its
+// address.
 #pragma once
 #include <string>
 #include <vector>
@@ -13,8 +14,8 @@ struct FoundNetns {
   kernel::NetnsId id;
 };
 
-// kNotFound: no namespace below `netns_dir` has one of the addresses. Where several have (a runtime left one behind), the
-// newest counts.
+// kNotFound: no namespace below `netns_dir` has one of the addresses. Where several have (a runtime left one behind),
+// the newest counts.
 Result<FoundNetns> FindNetns(const std::string& netns_dir, const std::vector<std::string>& addresses);
 
 }  // namespace fairlead::agent

@@ -37,14 +37,14 @@ void PluginService::Handle(http::Request& r, http::ResponseWriter& w) {
   // Which agent serves this node, asked over the very socket that the plugin uses; and what it knows.
   if (r.path == "/version" && r.method == "GET")
     return w.Send(200, "application/json", value::Dump({{"version", config_.version}}));
-  if (r.path == "/node" && r.method == "GET")
-    return w.Send(200, "application/json", value::Dump(enroller_.Describe()));
+  if (r.path == "/node" && r.method == "GET") return w.Send(200, "application/json", value::Dump(enroller_.Describe()));
   if (r.path == "/cmdadd" && r.method == "POST") return ServeIstioPlugin(r, w);
   if (r.path != cni::kAgentPath || r.method != "POST")
     return answer(404, {cni::kRefused, "not found: " + r.method + " " + r.path.substr(0, 100), ""});
   auto j = value::ParseJson(r.body, "request");
   auto request = j.ok() ? cni::AgentRequestFromJson(*j) : std::nullopt;
-  if (!request) return answer(400, {cni::kDecodeFailure, j.ok() ? "the request lacks a member" : j.error().message, ""});
+  if (!request)
+    return answer(400, {cni::kDecodeFailure, j.ok() ? "the request lacks a member" : j.error().message, ""});
   auto wait = ParseInt(r.Header("x-wait-ms"));
   auto deadline = SteadyNow() + std::clamp(Millis(wait.value_or(30000)), Millis(0), kLongestWait);
   CniError error = Serve(*request, r.fds.empty() ? UniqueFd() : std::move(r.fds[0]), deadline);
@@ -85,7 +85,8 @@ CniError PluginService::Dispatch(const cni::AgentRequest& r, UniqueFd netns, Ste
   else
     error = {cni::kBadEnvironment, "unknown command " + r.command.substr(0, 40), "ADD, CHECK, DEL and GC are known"};
   metrics_.Observe("fairlead_agent_request_seconds", {{"command", Known(r.command)}},
-                   std::chrono::duration<double>(SteadyNow() - started).count(), "Time to serve a request of the plugin");
+                   std::chrono::duration<double>(SteadyNow() - started).count(),
+                   "Time to serve a request of the plugin");
   metrics_.Count("istio_cni_plugin_requests_total", {{"response_code", error.code == 0 ? "200" : "500"}}, 1,
                  "Requests of the CNI plugin by response code");
   if (error.code != 0)
@@ -108,21 +109,25 @@ CniError PluginService::Add(const cni::AgentRequest& r, UniqueFd netns, SteadyTi
     pod = enroller_.pods().Find(r.pod_namespace, r.pod_name, r.pod_uid, std::min(deadline, SteadyNow() + kSlice));
   if (!pod.ok()) return Unknown(pod.error());
   auto decision = enroller_.Decide(**pod);
-  while (!draining_ && !decision.ok() && decision.error().code == Code::kUnavailable && SteadyNow() + Millis(20) < deadline) {
+  while (!draining_ && !decision.ok() && decision.error().code == Code::kUnavailable &&
+         SteadyNow() + Millis(20) < deadline) {
     std::this_thread::sleep_for(Millis(20));
     decision = enroller_.Decide(**pod);
   }
   if (!decision.ok() && decision.error().code == Code::kUnavailable) return Unknown(decision.error());
   if (!decision.ok())
-    return {cni::kRefused, decision.error().message, "correct the annotation; the pod is not started without its rules"};
+    return {cni::kRefused, decision.error().message,
+            "correct the annotation; the pod is not started without its rules"};
   if (!decision->skip_reason.empty()) {
     Log(Level::kDebug, "pod left alone", {{"pod", r.pod_namespace + "/" + r.pod_name}, {"why", decision->skip_reason}});
     return {};
   }
   Status s = enroller_.Enrol(**pod, decision->config,
-                             {r.container_id, r.network, r.netns, std::make_shared<UniqueFd>(std::move(netns)), false}, deadline);
+                             {r.container_id, r.network, r.netns, std::make_shared<UniqueFd>(std::move(netns)), false},
+                             deadline);
   if (!s.ok()) {
-    bool later = s.error().code == Code::kDeadlineExceeded || s.error().code == Code::kUnavailable || s.error().code == Code::kConflict;
+    bool later = s.error().code == Code::kDeadlineExceeded || s.error().code == Code::kUnavailable ||
+                 s.error().code == Code::kConflict;
     return {later ? cni::kTryAgainLater : cni::kRefused,
             "pod " + r.pod_namespace + "/" + r.pod_name + " could not be brought into the mesh", s.error().message};
   }
@@ -150,7 +155,8 @@ void PluginService::Delete(const cni::AgentRequest& r) {
     (void)enroller_.journal().Erase(r.container_id).ok();  // a file that another agent left
 }
 
-// Attachments of this network that the runtime does not know any more. Those that no runtime told of are the pods' to end.
+// Attachments of this network that the runtime does not know any more. Those that no runtime told of are the pods' to
+// end.
 void PluginService::CollectGarbage(const cni::AgentRequest& r) {
   for (const Enrolled& e : enroller_.journal().List()) {
     if (e.entry.network.empty() || e.entry.network != r.network || e.entry.container_id.starts_with("uid-")) continue;
@@ -166,7 +172,8 @@ void PluginService::ServeIstioPlugin(http::Request& r, http::ResponseWriter& w) 
   std::string netns_path = j.ok() ? value::Str(*j, "Netns") : "", name = j.ok() ? value::Str(*j, "PodName") : "",
               ns = j.ok() ? value::Str(*j, "PodNamespace") : "";
   if (netns_path.empty() || name.empty() || ns.empty())
-    return w.Send(400, "text/plain", j.ok() ? "Netns, PodName and PodNamespace are needed\n" : j.error().message + "\n");
+    return w.Send(400, "text/plain",
+                  j.ok() ? "Netns, PodName and PodNamespace are needed\n" : j.error().message + "\n");
   auto netns = kernel::OpenNetns(config_.netns_dir + "/" + netns_path.substr(netns_path.rfind('/') + 1));
   if (!netns.ok()) return w.Send(500, "text/plain", netns.error().message + "\n");
   auto deadline = SteadyNow() + kIstioPluginWait;

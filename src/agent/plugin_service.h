@@ -1,5 +1,5 @@
-// What the agent answers on the plugin's socket: our plugin's requests, those of istio's plugin, and two questions that a
-// person or a test may ask.
+// What the agent answers on the plugin's socket: our plugin's requests, those of istio's plugin, and two questions that
+// a person or a test may ask.
 #pragma once
 #include <condition_variable>
 
@@ -18,8 +18,8 @@ class PluginService {
   void Handle(http::Request& r, http::ResponseWriter& w);
   // One request of the plugin; error.code 0 = success. `netns` came with it.
   cni::CniError Serve(const cni::AgentRequest& r, UniqueFd netns, SteadyTime deadline);
-  // Another agent takes over: requests that wait for something are told to try again, and those that write are waited for,
-  // so that the journal is complete. false undoes it.
+  // Another agent takes over: requests that wait for something are told to try again, and those that write are waited
+  // for, so that the journal is complete. false undoes it.
   void Drain(bool draining);
 
  private:

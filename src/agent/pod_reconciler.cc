@@ -11,8 +11,8 @@ using value::Str;
 
 // Others look at it: istiod, ztunnel's operators, istioctl. Values and key are istio's.
 constexpr const char* kRedirection = "ambient.istio.io/redirection";
-// How long a pod that runs already waits for ztunnel. It is in the journal before, so a ztunnel that comes later gets it
-// with its snapshot.
+// How long a pod that runs already waits for ztunnel. It is in the journal before, so a ztunnel that comes later gets
+// it with its snapshot.
 constexpr Millis kZtunnelWait{1000};
 // A pod that the runtime is attaching at this moment is the plugin's to bring in.
 constexpr Millis kLookAgain{2000};
@@ -39,11 +39,15 @@ PodReconciler::PodReconciler(const Config& config, kube::Api& api, kube::Informe
       namespaces_(namespaces),
       enroller_(enroller),
       metrics_(metrics),
-      controller_("pods", [this](const std::string& key) { return paused_ ? controller::Outcome{} : Reconcile(key, kZtunnelWait); }, metrics) {}
+      controller_(
+          "pods",
+          [this](const std::string& key) { return paused_ ? controller::Outcome{} : Reconcile(key, kZtunnelWait); },
+          metrics) {}
 
 void PodReconciler::Watch() {
   auto count = [this](const char* type) {
-    metrics_.Count("nodeagent_reconcile_events_total", {{"type", type}}, 1, "Pod and namespace events that were looked at");
+    metrics_.Count("nodeagent_reconcile_events_total", {{"type", type}}, 1,
+                   "Pod and namespace events that were looked at");
   };
   pods_.AddHandler([this, count](const kube::ObjectPtr& old, const kube::ObjectPtr& now) {
     count(!old ? "add" : !now ? "delete" : "update");
@@ -107,9 +111,9 @@ Result<controller::Outcome> PodReconciler::Reconcile(const std::string& key, Mil
 // A pod that runs: its namespace is found by its address.
 Status PodReconciler::BringIn(const Json& pod, const redirect::PodConfig& config, Millis ztunnel_wait) {
   FL_ASSIGN(FoundNetns found, FindNetns(config_.netns_dir, AddressesOf(pod)));
-  return enroller_.Enrol(pod, config,
-                         {"uid-" + kube::Uid(pod), "", found.path, std::make_shared<UniqueFd>(std::move(found.fd)), true},
-                         SteadyNow() + ztunnel_wait);
+  return enroller_.Enrol(
+      pod, config, {"uid-" + kube::Uid(pod), "", found.path, std::make_shared<UniqueFd>(std::move(found.fd)), true},
+      SteadyNow() + ztunnel_wait);
 }
 
 // A sidecar pod that this node's plugin did not bring in: it ran before the plugin was here, or started without it.
@@ -126,7 +130,8 @@ Status PodReconciler::Repair(const Json& pod, const redirect::PodConfig& config)
     auto e = enroller_.journal().FindPod(kube::Uid(pod));
     if (e && !e->entry.found && IsBroken(pod)) {
       count("repair", "success");
-      Log(Level::kWarn, "a pod that had started without its rules was repaired in place", {{"pod", kube::Key(pod)}, {"uid", kube::Uid(pod)}});
+      Log(Level::kWarn, "a pod that had started without its rules was repaired in place",
+          {{"pod", kube::Key(pod)}, {"uid", kube::Uid(pod)}});
     }
     return {};
   }
@@ -164,7 +169,8 @@ Status PodReconciler::DeleteOrLabel(const Json& pod) {
   }
   if (kube::Label(pod, config_.repair.label_key) == config_.repair.label_value) return {};
   Json patch = {{"metadata", {{"labels", {{config_.repair.label_key, config_.repair.label_value}}}}}};
-  auto done = api_.Patch(kube::kPods, kube::Namespace(pod), kube::Name(pod), kube::PatchType::kMerge, patch, {.subresource = "status"});
+  auto done = api_.Patch(kube::kPods, kube::Namespace(pod), kube::Name(pod), kube::PatchType::kMerge, patch,
+                         {.subresource = "status"});
   return done.ok() ? Status() : Status(done.error());
 }
 
@@ -173,7 +179,8 @@ Status PodReconciler::Annotate(const Json& pod, bool enrolled) {
   std::string have = kube::Annotation(pod, kRedirection);
   if (have == (enrolled ? "enabled" : "")) return {};
   Json patch = {{"metadata", {{"annotations", {{kRedirection, enrolled ? Json("enabled") : Json()}}}}}};
-  auto done = api_.Patch(kube::kPods, kube::Namespace(pod), kube::Name(pod), kube::PatchType::kMerge, patch, {.subresource = "status"});
+  auto done = api_.Patch(kube::kPods, kube::Namespace(pod), kube::Name(pod), kube::PatchType::kMerge, patch,
+                         {.subresource = "status"});
   if (done.ok() || done.error().code == Code::kNotFound) return {};
   return done.error();
 }

@@ -12,8 +12,8 @@ namespace fairlead::agent {
 
 class PodReconciler {
  public:
-  PodReconciler(const Config& config, kube::Api& api, kube::Informer& pods, kube::Informer* namespaces, Enroller& enroller,
-                controller::Metrics& metrics);
+  PodReconciler(const Config& config, kube::Api& api, kube::Informer& pods, kube::Informer* namespaces,
+                Enroller& enroller, controller::Metrics& metrics);
   // Before the informers start.
   void Watch();
   void Start() { controller_.Start(); }

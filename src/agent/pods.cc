@@ -15,7 +15,8 @@ void Keep(Json& object, std::initializer_list<const char*> members) {
 void Trim(Json& pod) {
   Keep(pod, {"metadata", "spec", "status"});
   if (pod.contains("metadata"))
-    Keep(pod["metadata"], {"name", "namespace", "uid", "labels", "annotations", "resourceVersion", "deletionTimestamp"});
+    Keep(pod["metadata"],
+         {"name", "namespace", "uid", "labels", "annotations", "resourceVersion", "deletionTimestamp"});
   if (pod.contains("spec")) {
     Keep(pod["spec"], {"hostNetwork", "serviceAccountName", "containers", "initContainers"});
     for (const char* list : {"containers", "initContainers"}) {

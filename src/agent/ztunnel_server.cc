@@ -3,9 +3,9 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-#include "zds/messages.h"
 #include "util/log.h"
 #include "util/unix_socket.h"
+#include "zds/messages.h"
 
 namespace fairlead::agent {
 namespace {
@@ -87,11 +87,13 @@ Status ZtunnelServer::Greet(Connection& c, const std::stop_token& stop) {
   size_t pods = 0;
   for (const ZtunnelWorkload& w : snapshot_()) {
     if (stop.stop_requested()) return MakeError(Code::kUnavailable, "stopped");
-    Task t{w.netns ? zds::AddMessage(w.uid, w.name, w.ns, w.service_account) : zds::KeepMessage(w.uid), w.netns, nullptr};
+    Task t{w.netns ? zds::AddMessage(w.uid, w.name, w.ns, w.service_account) : zds::KeepMessage(w.uid), w.netns,
+           nullptr};
     Status s = Exchange(c, t);
     if (!s.ok() && s.error().code != Code::kConflict) return s;
     if (!s.ok())  // ztunnel tries that one again by itself
-      Log(Level::kWarn, "ztunnel could not take a pod of the snapshot", {{"pod", w.ns + "/" + w.name}, {"uid", w.uid}, {"error", s.error().message}});
+      Log(Level::kWarn, "ztunnel could not take a pod of the snapshot",
+          {{"pod", w.ns + "/" + w.name}, {"uid", w.uid}, {"error", s.error().message}});
     ++pods;
   }
   FL_TRY(Exchange(c, {zds::SnapshotSentMessage(), nullptr, nullptr}));
@@ -166,14 +168,16 @@ Status ZtunnelServer::Add(const ZtunnelWorkload& w, SteadyTime deadline) {
       waited = changed_.wait_until(lock, deadline, [&] { return over() || reply->pending == 0; });
     else  // nobody is connected: whoever comes first gets this pod with its snapshot, and is asked again here
       waited = changed_.wait_until(lock, deadline, [&] {
-        return released_ || std::any_of(connections_.begin(), connections_.end(), [](const auto& c) { return !c->closed; });
+        return released_ ||
+               std::any_of(connections_.begin(), connections_.end(), [](const auto& c) { return !c->closed; });
       });
     if (reply->taken) return {};
     if (!released_ && reply->pending == 0 && !reply->refused.empty())
       return MakeError(Code::kConflict, "ztunnel refused the pod: " + reply->refused);
     if (!waited)
-      return MakeError(Code::kDeadlineExceeded, connections_.empty() ? "no ztunnel is connected to the agent on this node"
-                                                                     : "no ztunnel has taken the pod in time");
+      return MakeError(Code::kDeadlineExceeded, connections_.empty()
+                                                    ? "no ztunnel is connected to the agent on this node"
+                                                    : "no ztunnel has taken the pod in time");
   }
 }
 

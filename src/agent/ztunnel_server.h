@@ -1,8 +1,8 @@
 // Tells ztunnel which pods it serves: the agent's side of ZDS, on a SOCK_SEQPACKET socket that only root may use.
 //
-// A ztunnel connects, says hello, gets every pod that is known (the snapshot), and from then on each change, one message
-// at a time, each acknowledged. While ztunnel itself is updated several are connected; every one of them gets every
-// change, so any of them may be the one that stays.
+// A ztunnel connects, says hello, gets every pod that is known (the snapshot), and from then on each change, one
+// message at a time, each acknowledged. While ztunnel itself is updated several are connected; every one of them gets
+// every change, so any of them may be the one that stays.
 //
 // Threading: every member may be called from any thread; each connection has a thread of its own. Failure: a connection
 // that does not answer in time is closed, and the ztunnel comes again and gets a snapshot.

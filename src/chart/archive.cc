@@ -29,7 +29,8 @@ Result<std::string> Gunzip(const std::string& bytes) {
     if (rc == Z_OK && z.avail_in == 0 && z.avail_out != 0) break;  // it ends in the middle
   }
   inflateEnd(&z);
-  if (rc != Z_STREAM_END) return Fail(rc == Z_DATA_ERROR && out.empty() ? "gzip: invalid header" : "gzip: unexpected end or damaged data");
+  if (rc != Z_STREAM_END)
+    return Fail(rc == Z_DATA_ERROR && out.empty() ? "gzip: invalid header" : "gzip: unexpected end or damaged data");
   return out;
 }
 
@@ -110,7 +111,8 @@ Result<Files> ReadArchive(const std::string& bytes) {
     } else if ((type == '0' || type == '\0') && !name.ends_with('/')) {
       FL_ASSIGN(std::string inner, Inner(name));
       if (size > kMaxFileBytes)
-        return Fail("decompressed chart file \"" + name + "\" is larger than the maximum file size " + std::to_string(kMaxFileBytes));
+        return Fail("decompressed chart file \"" + name + "\" is larger than the maximum file size " +
+                    std::to_string(kMaxFileBytes));
       total += size;
       if (total > kMaxChartBytes)
         return Fail("decompressed chart is larger than the maximum file size " + std::to_string(kMaxChartBytes));

@@ -3,8 +3,8 @@
 
 namespace fairlead::chart {
 
-// The files of a gzipped tar archive without the folder that they lie in. Refused: paths that are absolute or lead out of that
-// folder, and more than kMaxChartBytes.
+// The files of a gzipped tar archive without the folder that they lie in. Refused: paths that are absolute or lead out
+// of that folder, and more than kMaxChartBytes.
 Result<Files> ReadArchive(const std::string& bytes);
 
 }  // namespace fairlead::chart

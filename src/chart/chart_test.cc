@@ -1,5 +1,5 @@
-// The cases of tests/conformance/helm, whose answers were recorded from Helm itself, and what they do not reach: archives,
-// directories, limits.
+// The cases of tests/conformance/helm, whose answers were recorded from Helm itself, and what they do not reach:
+// archives, directories, limits.
 #include <gtest/gtest.h>
 #include <zlib.h>
 
@@ -59,10 +59,12 @@ Result<Rendered> Evaluate(const Case& c) {
   FL_ASSIGN(Chart chart, LoadFiles(c.files));
   Json values = value::WithFloatNumbers(value::Member(c.options, "values"));
   if (!values.is_object()) values = Json::object();
-  const std::pair<const char*, SetKind> settings[] = {{"setJson", SetKind::kJson}, {"set", SetKind::kTyped}, {"setString", SetKind::kString}};
+  const std::pair<const char*, SetKind> settings[] = {
+      {"setJson", SetKind::kJson}, {"set", SetKind::kTyped}, {"setString", SetKind::kString}};
   for (const auto& [option, kind] : settings)
     for (const Json& s : value::Member(c.options, option)) FL_TRY(SetValues(values, value::AsString(s), kind));
-  FL_ASSIGN(std::string kube_version, ParseKubeVersion(value::AsString(value::Member(c.options, "kubeVersion"), "v1.34.0")));
+  FL_ASSIGN(std::string kube_version,
+            ParseKubeVersion(value::AsString(value::Member(c.options, "kubeVersion"), "v1.34.0")));
   Release r{.name = value::AsString(value::Member(c.options, "name"), "release-name"),
             .ns = value::AsString(value::Member(c.options, "namespace"), "default"),
             .is_upgrade = value::Bool(c.options, "isUpgrade"),
@@ -92,21 +94,26 @@ TEST_P(HelmConformance, AnswersAsRecorded) {
   for (const Case& c : cases) {
     const Json& want = value::Member(recorded, c.name);
     auto got = Evaluate(c);
-    std::string is = got.ok() ? Output(*got, value::Bool(c.options, "includeCrds")) + (got->notes.empty() ? "" : "notes: " + got->notes)
+    std::string is = got.ok() ? Output(*got, value::Bool(c.options, "includeCrds")) +
+                                    (got->notes.empty() ? "" : "notes: " + got->notes)
                               : "error: " + got.error().message;
     std::string error = value::Str(want, "error"), notes = value::Str(want, "notes");
-    std::string should = error.empty() ? value::Str(want, "output") + (notes.empty() ? "" : "notes: " + notes) : "error: " + error;
-    if (is != should) failed.push_back(c.name + "\n--- is\n" + is.substr(0, 3000) + "\n--- should\n" + should.substr(0, 3000));
+    std::string should =
+        error.empty() ? value::Str(want, "output") + (notes.empty() ? "" : "notes: " + notes) : "error: " + error;
+    if (is != should)
+      failed.push_back(c.name + "\n--- is\n" + is.substr(0, 3000) + "\n--- should\n" + should.substr(0, 3000));
   }
   EXPECT_TRUE(failed.empty()) << failed.size() << " of " << cases.size() << ":\n" << Join(failed, "\n\n");
 }
 
-INSTANTIATE_TEST_SUITE_P(Helm, HelmConformance, ::testing::Values("engine", "yaml", "values", "manifests", "schema", "set", "functions"),
+INSTANTIATE_TEST_SUITE_P(Helm, HelmConformance,
+                         ::testing::Values("engine", "yaml", "values", "manifests", "schema", "set", "functions"),
                          [](const auto& p) { return std::string(p.param); });
 
-const Files kSmall = {{"Chart.yaml", "apiVersion: v2\nname: small\nversion: 1.0.0\n"},
-                      {"values.yaml", "a: 1\n"},
-                      {"templates/t.yaml", "kind: ConfigMap\nmetadata: {name: x}\ndata: {a: {{ .Values.a | quote }}}\n"}};
+const Files kSmall = {
+    {"Chart.yaml", "apiVersion: v2\nname: small\nversion: 1.0.0\n"},
+    {"values.yaml", "a: 1\n"},
+    {"templates/t.yaml", "kind: ConfigMap\nmetadata: {name: x}\ndata: {a: {{ .Values.a | quote }}}\n"}};
 
 std::string Gzip(const std::string& bytes) {
   z_stream z{};
@@ -140,8 +147,8 @@ std::string Tar(const Files& files, char type = '0') {
 TEST(Archive, LoadsWhatHelmPackages) {
   Files packed;
   for (const auto& [path, text] : kSmall) packed["small/" + path] = text;
-  packed["small/charts/sub-1.0.0.tgz"] =
-      Gzip(Tar({{"sub/Chart.yaml", "apiVersion: v2\nname: sub\nversion: 1.0.0\n"}, {"sub/templates/s.yaml", "kind: Secret\nmetadata: {name: s}\n"}}));
+  packed["small/charts/sub-1.0.0.tgz"] = Gzip(Tar({{"sub/Chart.yaml", "apiVersion: v2\nname: sub\nversion: 1.0.0\n"},
+                                                   {"sub/templates/s.yaml", "kind: Secret\nmetadata: {name: s}\n"}}));
   auto chart = LoadArchive(Gzip(Tar(packed)));
   ASSERT_TRUE(chart.ok()) << chart.error().message;
   auto objects = Render(*chart, Json::object(), {.name = "r", .ns = "n"});
@@ -152,7 +159,8 @@ TEST(Archive, LoadsWhatHelmPackages) {
 }
 
 TEST(Archive, LeadsNowhereElse) {
-  for (const char* name : {"small/../../etc/x", "small//etc/passwd", "small/..", "small", "Chart.yaml", "small/c:/x", "..\\..\\x"})
+  for (const char* name :
+       {"small/../../etc/x", "small//etc/passwd", "small/..", "small", "Chart.yaml", "small/c:/x", "..\\..\\x"})
     EXPECT_FALSE(LoadArchive(Gzip(Tar({{name, "x"}}))).ok()) << name;
   EXPECT_FALSE(LoadArchive("").ok());
   EXPECT_FALSE(LoadArchive("no archive").ok());
@@ -161,8 +169,14 @@ TEST(Archive, LeadsNowhereElse) {
 }
 
 TEST(Archive, IsNoBomb) {
-  EXPECT_NE(LoadArchive(Gzip(Tar({{"a/big", std::string(kMaxFileBytes + 1, 'x')}}))).error().message.find("larger than the maximum"), std::string::npos);
-  EXPECT_NE(LoadArchive(Gzip(std::string(kMaxChartBytes + (20u << 20), '\0'))).error().message.find("larger than the maximum"), std::string::npos);
+  EXPECT_NE(LoadArchive(Gzip(Tar({{"a/big", std::string(kMaxFileBytes + 1, 'x')}})))
+                .error()
+                .message.find("larger than the maximum"),
+            std::string::npos);
+  EXPECT_NE(LoadArchive(Gzip(std::string(kMaxChartBytes + (20u << 20), '\0')))
+                .error()
+                .message.find("larger than the maximum"),
+            std::string::npos);
   std::string whole = Gzip(Tar({{"a/Chart.yaml", "x"}}));
   EXPECT_FALSE(LoadArchive(whole.substr(0, whole.size() / 2)).ok());
 }
@@ -177,7 +191,8 @@ class Directory : public ::testing::Test {
   void TearDown() override { std::filesystem::remove_all(root_); }
   void Write(const Files& files) const {
     for (const auto& [path, text] : files) {
-      std::filesystem::create_directories((root_ + "/" + path.substr(0, path.rfind('/') == path.npos ? 0 : path.rfind('/'))));
+      std::filesystem::create_directories(
+          (root_ + "/" + path.substr(0, path.rfind('/') == path.npos ? 0 : path.rfind('/'))));
       std::ofstream(root_ + "/" + path) << text;
     }
   }
@@ -222,33 +237,40 @@ TEST(Render, IsNotExhaustedByATemplateOrItsValues) {
   EXPECT_TRUE(fails("{{ define \"a\" }}{{ tpl \"{{ include \\\"a\\\" . }}\" . }}{{ end }}{{ include \"a\" . }}"));
   EXPECT_TRUE(fails("{{ range until 10000000 }}{{ . }}{{ end }}"));
   EXPECT_TRUE(fails("{{ $_ := set .Values \"v\" .Values }}{{ toYaml .Values }}"));
-  EXPECT_TRUE(fails("a: b", "a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\n"
-                            "d: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: &f [*e,*e,*e,*e,*e,*e,*e,*e,*e]\n"
-                            "g: &g [*f,*f,*f,*f,*f,*f,*f,*f,*f]\n"));
+  EXPECT_TRUE(fails(
+      "a: b",
+      "a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\n"
+      "d: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: &f [*e,*e,*e,*e,*e,*e,*e,*e,*e]\n"
+      "g: &g [*f,*f,*f,*f,*f,*f,*f,*f,*f]\n"));
   EXPECT_TRUE(fails("a: b", std::string(100000, '[')));
   EXPECT_FALSE(fails("a: " + std::string(4 << 20, 'x')));
 }
 
 TEST(Render, SurvivesDamagedCharts) {
-  ForEachMutation({"apiVersion: v2\nname: p\nversion: 1.0.0\ndependencies:\n- {name: sub, version: 1.x, alias: a, tags: [t], condition: a.b, "
+  ForEachMutation({"apiVersion: v2\nname: p\nversion: 1.0.0\ndependencies:\n- {name: sub, version: 1.x, alias: a, "
+                   "tags: [t], condition: a.b, "
                    "import-values: [x, {child: y, parent: z}]}\n"},
                   500, [](const std::string& text) {
                     Files files = kSmall;
                     files["Chart.yaml"] = text;
                     files["charts/sub/Chart.yaml"] = kSmall.at("Chart.yaml");
-                    if (auto chart = LoadFiles(files); chart.ok()) (void)RenderChart(std::move(*chart), {{"a", 1}}, {.name = "r", .ns = "n"}).ok();
+                    if (auto chart = LoadFiles(files); chart.ok())
+                      (void)RenderChart(std::move(*chart), {{"a", 1}}, {.name = "r", .ns = "n"}).ok();
                   });
-  ForEachMutation({Gzip(Tar({{"a/Chart.yaml", kSmall.at("Chart.yaml")}, {"a/templates/t.yaml", "x: y"}})), Tar({{"a/Chart.yaml", "x"}})}, 500,
-                  [](const std::string& bytes) {
+  ForEachMutation({Gzip(Tar({{"a/Chart.yaml", kSmall.at("Chart.yaml")}, {"a/templates/t.yaml", "x: y"}})),
+                   Tar({{"a/Chart.yaml", "x"}})},
+                  500, [](const std::string& bytes) {
                     (void)LoadArchive(bytes).ok();
                     (void)LoadArchive(Gzip(bytes)).ok();
                   });
-  ForEachMutation({R"({"properties":{"a":{"type":"string","pattern":"^a"},"b":{"$ref":"#/definitions/c"}},"definitions":{"c":{"items":{"oneOf":[{}]}}}})"},
-                  500, [](const std::string& schema) {
-                    Files files = kSmall;
-                    files["values.schema.json"] = schema;
-                    if (auto chart = LoadFiles(files); chart.ok()) (void)RenderChart(std::move(*chart), {{"b", {1}}}, {.name = "r", .ns = "n"}).ok();
-                  });
+  ForEachMutation(
+      {R"({"properties":{"a":{"type":"string","pattern":"^a"},"b":{"$ref":"#/definitions/c"}},"definitions":{"c":{"items":{"oneOf":[{}]}}}})"},
+      500, [](const std::string& schema) {
+        Files files = kSmall;
+        files["values.schema.json"] = schema;
+        if (auto chart = LoadFiles(files); chart.ok())
+          (void)RenderChart(std::move(*chart), {{"b", {1}}}, {.name = "r", .ns = "n"}).ok();
+      });
   ForEachMutation({"a.b[0].c={x,y},d\\.e=f,g[1][2]=null"}, 1000, [](const std::string& s) {
     Json values = {{"a", {{"b", 1}}}};
     for (SetKind kind : {SetKind::kTyped, SetKind::kString, SetKind::kJson}) (void)SetValues(values, s, kind).ok();

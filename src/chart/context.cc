@@ -23,7 +23,8 @@ Value Make(Args&&... args) {
 }
 
 Error WrongArgs(const std::string& name, size_t want, size_t got) {
-  return MakeError(Code::kInvalid, "wrong number of args for " + name + ": want " + std::to_string(want) + " got " + std::to_string(got));
+  return MakeError(Code::kInvalid, "wrong number of args for " + name + ": want " + std::to_string(want) + " got " +
+                                       std::to_string(got));
 }
 
 // .Capabilities.APIVersions
@@ -40,7 +41,8 @@ class ApiVersions : public Object {
   MemberResult Member(const std::string& name, const List& args) override {
     if (name != "Has") return std::nullopt;
     if (args.size() != 1) return WrongArgs(name, 1, args.size());
-    if (!args[0].as_string()) return MakeError(Code::kInvalid, "wrong type for value; expected string; got " + gotmpl::TypeName(args[0]));
+    if (!args[0].as_string())
+      return MakeError(Code::kInvalid, "wrong type for value; expected string; got " + gotmpl::TypeName(args[0]));
     return Value(std::find(versions_.begin(), versions_.end(), *args[0].as_string()) != versions_.end());
   }
 
@@ -145,7 +147,8 @@ class ChartFiles : public Object {
       return it == items_.end() ? Value() : it->second;
     }
     if (args.size() != 1) return WrongArgs(name, 1, args.size());
-    if (!args[0].as_string()) return MakeError(Code::kInvalid, "wrong type for value; expected string; got " + gotmpl::TypeName(args[0]));
+    if (!args[0].as_string())
+      return MakeError(Code::kInvalid, "wrong type for value; expected string; got " + gotmpl::TypeName(args[0]));
     const std::string& path = *args[0].as_string();
     if (name == "Glob") return Glob(path);
     auto it = files_.find(path);
@@ -231,13 +234,14 @@ class Collector {
                                 {"IsUpgrade", Value(r.is_upgrade)},
                                 {"IsInstall", Value(!r.is_upgrade)},
                                 {"Revision", Value(1)}})),
-        capabilities_(Make<Struct>("*chartutil.Capabilities", Map{{"KubeVersion", Make<KubeVersion>(r.kube_version)},
-                                                                  {"APIVersions", Make<ApiVersions>(r.api_versions)},
-                                                                  {"HelmVersion", Make<Struct>("version.BuildInfo",
-                                                                                              Map{{"Version", Value("v3.19")},
-                                                                                                  {"GitCommit", Value("")},
-                                                                                                  {"GitTreeState", Value("")},
-                                                                                                  {"GoVersion", Value("")}})}})) {}
+        capabilities_(
+            Make<Struct>("*chartutil.Capabilities",
+                         Map{{"KubeVersion", Make<KubeVersion>(r.kube_version)},
+                             {"APIVersions", Make<ApiVersions>(r.api_versions)},
+                             {"HelmVersion", Make<Struct>("version.BuildInfo", Map{{"Version", Value("v3.19")},
+                                                                                   {"GitCommit", Value("")},
+                                                                                   {"GitTreeState", Value("")},
+                                                                                   {"GoVersion", Value("")}})}})) {}
 
   std::vector<TemplateFile> files;
 
@@ -272,20 +276,63 @@ class Collector {
 // Those of the clients that Helm 3.19 was built with.
 std::vector<std::string> Release::KnownApiVersions() {
   return {
-      "v1", "admissionregistration.k8s.io/v1", "admissionregistration.k8s.io/v1alpha1", "admissionregistration.k8s.io/v1beta1",
-      "internal.apiserver.k8s.io/v1alpha1", "apps/v1", "apps/v1beta1", "apps/v1beta2", "authentication.k8s.io/v1",
-      "authentication.k8s.io/v1alpha1", "authentication.k8s.io/v1beta1", "authorization.k8s.io/v1",
-      "authorization.k8s.io/v1beta1", "autoscaling/v1", "autoscaling/v2", "autoscaling/v2beta1", "autoscaling/v2beta2",
-      "batch/v1", "batch/v1beta1", "certificates.k8s.io/v1", "certificates.k8s.io/v1beta1", "certificates.k8s.io/v1alpha1",
-      "coordination.k8s.io/v1alpha2", "coordination.k8s.io/v1beta1", "coordination.k8s.io/v1", "discovery.k8s.io/v1",
-      "discovery.k8s.io/v1beta1", "events.k8s.io/v1", "events.k8s.io/v1beta1", "extensions/v1beta1",
-      "flowcontrol.apiserver.k8s.io/v1", "flowcontrol.apiserver.k8s.io/v1beta1", "flowcontrol.apiserver.k8s.io/v1beta2",
-      "flowcontrol.apiserver.k8s.io/v1beta3", "networking.k8s.io/v1", "networking.k8s.io/v1beta1", "node.k8s.io/v1",
-      "node.k8s.io/v1alpha1", "node.k8s.io/v1beta1", "policy/v1", "policy/v1beta1", "rbac.authorization.k8s.io/v1",
-      "rbac.authorization.k8s.io/v1beta1", "rbac.authorization.k8s.io/v1alpha1", "resource.k8s.io/v1",
-      "resource.k8s.io/v1beta2", "resource.k8s.io/v1beta1", "resource.k8s.io/v1alpha3", "scheduling.k8s.io/v1alpha1",
-      "scheduling.k8s.io/v1beta1", "scheduling.k8s.io/v1", "storage.k8s.io/v1beta1", "storage.k8s.io/v1",
-      "storage.k8s.io/v1alpha1", "storagemigration.k8s.io/v1alpha1", "apiextensions.k8s.io/v1beta1", "apiextensions.k8s.io/v1",
+      "v1",
+      "admissionregistration.k8s.io/v1",
+      "admissionregistration.k8s.io/v1alpha1",
+      "admissionregistration.k8s.io/v1beta1",
+      "internal.apiserver.k8s.io/v1alpha1",
+      "apps/v1",
+      "apps/v1beta1",
+      "apps/v1beta2",
+      "authentication.k8s.io/v1",
+      "authentication.k8s.io/v1alpha1",
+      "authentication.k8s.io/v1beta1",
+      "authorization.k8s.io/v1",
+      "authorization.k8s.io/v1beta1",
+      "autoscaling/v1",
+      "autoscaling/v2",
+      "autoscaling/v2beta1",
+      "autoscaling/v2beta2",
+      "batch/v1",
+      "batch/v1beta1",
+      "certificates.k8s.io/v1",
+      "certificates.k8s.io/v1beta1",
+      "certificates.k8s.io/v1alpha1",
+      "coordination.k8s.io/v1alpha2",
+      "coordination.k8s.io/v1beta1",
+      "coordination.k8s.io/v1",
+      "discovery.k8s.io/v1",
+      "discovery.k8s.io/v1beta1",
+      "events.k8s.io/v1",
+      "events.k8s.io/v1beta1",
+      "extensions/v1beta1",
+      "flowcontrol.apiserver.k8s.io/v1",
+      "flowcontrol.apiserver.k8s.io/v1beta1",
+      "flowcontrol.apiserver.k8s.io/v1beta2",
+      "flowcontrol.apiserver.k8s.io/v1beta3",
+      "networking.k8s.io/v1",
+      "networking.k8s.io/v1beta1",
+      "node.k8s.io/v1",
+      "node.k8s.io/v1alpha1",
+      "node.k8s.io/v1beta1",
+      "policy/v1",
+      "policy/v1beta1",
+      "rbac.authorization.k8s.io/v1",
+      "rbac.authorization.k8s.io/v1beta1",
+      "rbac.authorization.k8s.io/v1alpha1",
+      "resource.k8s.io/v1",
+      "resource.k8s.io/v1beta2",
+      "resource.k8s.io/v1beta1",
+      "resource.k8s.io/v1alpha3",
+      "scheduling.k8s.io/v1alpha1",
+      "scheduling.k8s.io/v1beta1",
+      "scheduling.k8s.io/v1",
+      "storage.k8s.io/v1beta1",
+      "storage.k8s.io/v1",
+      "storage.k8s.io/v1alpha1",
+      "storagemigration.k8s.io/v1alpha1",
+      "apiextensions.k8s.io/v1beta1",
+      "apiextensions.k8s.io/v1",
   };
 }
 
@@ -293,7 +340,8 @@ std::vector<TemplateFile> TemplateFiles(const Chart& chart, const Json& values, 
   Collector c(release);
   c.Add(chart, gotmpl::FromJson(values, false), chart.name, true);
   std::stable_sort(c.files.begin(), c.files.end(), [](const TemplateFile& a, const TemplateFile& b) {
-    auto depth_a = std::count(a.path.begin(), a.path.end(), '/'), depth_b = std::count(b.path.begin(), b.path.end(), '/');
+    auto depth_a = std::count(a.path.begin(), a.path.end(), '/'),
+         depth_b = std::count(b.path.begin(), b.path.end(), '/');
     return depth_a != depth_b ? depth_a > depth_b : a.path > b.path;
   });
   return std::move(c.files);

@@ -28,22 +28,27 @@ std::string ToYaml(const Value& v) {
 }
 
 const char* GoKind(const Json& j) {
-  return j.is_boolean() ? "bool" : j.is_number() ? "number" : j.is_string() ? "string" : j.is_array() ? "array" : "object";
+  return j.is_boolean()  ? "bool"
+         : j.is_number() ? "number"
+         : j.is_string() ? "string"
+         : j.is_array()  ? "array"
+                         : "object";
 }
 
 // A parsed document, or the error's text where Helm puts it: templates go on.
 Value MapOrError(const Result<Json>& j, const std::string& decoding, const Value& nothing) {
-  std::string error = !j.ok() ? j.error().message
-                      : j->is_null() || j->is_object()
-                          ? ""
-                          : decoding + "json: cannot unmarshal " + GoKind(*j) + " into Go value of type map[string]interface {}";
+  std::string error = !j.ok()                          ? j.error().message
+                      : j->is_null() || j->is_object() ? ""
+                                                       : decoding + "json: cannot unmarshal " + GoKind(*j) +
+                                                             " into Go value of type map[string]interface {}";
   if (!error.empty()) return Value::NewMap({{"Error", Value(error)}});
   return j->is_null() ? nothing : gotmpl::FromJson(*j);
 }
 Value ListOrError(const Result<Json>& j, const std::string& decoding, const Value& nothing) {
   std::string error = !j.ok() ? j.error().message
-                      : j->is_null() || j->is_array() ? ""
-                                                      : decoding + "json: cannot unmarshal " + GoKind(*j) + " into Go value of type []interface {}";
+                      : j->is_null() || j->is_array()
+                          ? ""
+                          : decoding + "json: cannot unmarshal " + GoKind(*j) + " into Go value of type []interface {}";
   if (!error.empty()) return Value::NewList({Value(error)});
   return j->is_null() ? nothing : gotmpl::FromJson(*j);
 }
@@ -90,10 +95,12 @@ class TomlWriter {
  private:
   static bool IsTable(const Json& v) {
     if (v.is_object()) return true;
-    return v.is_array() && !v.empty() && std::all_of(v.begin(), v.end(), [](const Json& item) { return item.is_object(); });
+    return v.is_array() && !v.empty() &&
+           std::all_of(v.begin(), v.end(), [](const Json& item) { return item.is_object(); });
   }
   static std::string Key(const std::string& k) {
-    bool bare = !k.empty() && std::all_of(k.begin(), k.end(), [](unsigned char c) { return isalnum(c) || c == '_' || c == '-'; });
+    bool bare = !k.empty() &&
+                std::all_of(k.begin(), k.end(), [](unsigned char c) { return isalnum(c) || c == '_' || c == '-'; });
     return bare ? k : gotmpl::QuoteGo(k);
   }
   Status Inline(const Json& v) {
@@ -146,7 +153,8 @@ void RegisterTemplates(Engine& e) {
   e.Register("include", {{S::kString, S::kAny}}, [nested](Engine& engine, const List& a) -> Result<Value> {
     int& depth = (*nested)[Text(a[0])];
     if (depth > kMaxNestedIncludes)
-      return MakeError(Code::kInvalid, "rendering template has a nested reference name: " + Text(a[0]) + ": unable to execute template");
+      return MakeError(Code::kInvalid, "rendering template has a nested reference name: " + Text(a[0]) +
+                                           ": unable to execute template");
     ++depth;
     auto out = engine.Execute(Text(a[0]), a[1]);
     --(*nested)[Text(a[0])];
@@ -157,7 +165,8 @@ void RegisterTemplates(Engine& e) {
     bool parsed = false;
     auto out = engine.ExecuteText("gotpl", Text(a[0]), a[1], &parsed);
     if (!out.ok())
-      return out.error().Wrap((parsed ? "error during tpl function execution for " : "cannot parse template ") + gotmpl::QuoteGo(Text(a[0])));
+      return out.error().Wrap((parsed ? "error during tpl function execution for " : "cannot parse template ") +
+                              gotmpl::QuoteGo(Text(a[0])));
     return Value(ReplaceAll(*out, "<no value>", ""));
   });
 }
@@ -171,15 +180,17 @@ void RegisterHelm(Engine& e, const Release& release) {
     return a[1];
   });
   e.Register("fail", {{S::kString}}, [](Engine&, const List& a) -> Result<Value> { return Warning(Text(a[0])); });
-  e.Register("lookup", {{S::kString, S::kString, S::kString, S::kString}}, [release](Engine&, const List& a) -> Result<Value> {
-    if (!release.lookup) return Value::NewMap();
-    FL_ASSIGN(Json found, release.lookup(Text(a[0]), Text(a[1]), Text(a[2]), Text(a[3])));
-    return found.is_object() ? gotmpl::FromJson(found, false) : Value::NewMap();
-  });
+  e.Register("lookup", {{S::kString, S::kString, S::kString, S::kString}},
+             [release](Engine&, const List& a) -> Result<Value> {
+               if (!release.lookup) return Value::NewMap();
+               FL_ASSIGN(Json found, release.lookup(Text(a[0]), Text(a[1]), Text(a[2]), Text(a[3])));
+               return found.is_object() ? gotmpl::FromJson(found, false) : Value::NewMap();
+             });
   e.Register("getHostByName", {{S::kString}}, [](Engine&, const List&) -> Result<Value> { return Value(""); });
   for (const char* name : {"toYaml", "mustToYaml"})
     e.Register(name, {{S::kAny}}, [](Engine&, const List& a) -> Result<Value> { return Value(ToYaml(a[0])); });
-  e.Register("toJson", {{S::kAny}}, [](Engine&, const List& a) -> Result<Value> { return Value(gotmpl::GoJson(a[0])); });
+  e.Register("toJson", {{S::kAny}},
+             [](Engine&, const List& a) -> Result<Value> { return Value(gotmpl::GoJson(a[0])); });
   e.Register("toToml", {{S::kAny}}, [](Engine&, const List& a) -> Result<Value> {
     TomlWriter w;
     Json table = TomlJson(a[0]);
@@ -187,10 +198,16 @@ void RegisterHelm(Engine& e, const Release& release) {
     Status written = w.Table(table, "", 0);
     return Value(written.ok() ? w.out : written.error().message);
   });
-  e.Register("fromYaml", {{S::kString}}, [](Engine&, const List& a) -> Result<Value> { return MapOrError(Yaml(a), kDecodingYaml, Value::NewMap()); });
-  e.Register("fromYamlArray", {{S::kString}}, [](Engine&, const List& a) -> Result<Value> { return ListOrError(Yaml(a), kDecodingYaml, Value::NewList()); });
-  e.Register("fromJson", {{S::kString}}, [](Engine&, const List& a) -> Result<Value> { return MapOrError(JsonText(a), "", Value()); });
-  e.Register("fromJsonArray", {{S::kString}}, [](Engine&, const List& a) -> Result<Value> { return ListOrError(JsonText(a), "", Value()); });
+  e.Register("fromYaml", {{S::kString}}, [](Engine&, const List& a) -> Result<Value> {
+    return MapOrError(Yaml(a), kDecodingYaml, Value::NewMap());
+  });
+  e.Register("fromYamlArray", {{S::kString}}, [](Engine&, const List& a) -> Result<Value> {
+    return ListOrError(Yaml(a), kDecodingYaml, Value::NewList());
+  });
+  e.Register("fromJson", {{S::kString}},
+             [](Engine&, const List& a) -> Result<Value> { return MapOrError(JsonText(a), "", Value()); });
+  e.Register("fromJsonArray", {{S::kString}},
+             [](Engine&, const List& a) -> Result<Value> { return ListOrError(JsonText(a), "", Value()); });
 }
 
 Error ParseErrorOf(const std::string& file, Error e) {
@@ -201,7 +218,8 @@ Error ParseErrorOf(const std::string& file, Error e) {
     rest.erase(0, at + 2);
   }
   parts.push_back(rest);
-  e.message = parts.size() == 1 ? "parse error in (" + file + "): " + e.message : "parse error at (" + parts[1] + "): " + parts.back();
+  e.message = parts.size() == 1 ? "parse error in (" + file + "): " + e.message
+                                : "parse error at (" + parts[1] + "): " + parts.back();
   return e;
 }
 

@@ -54,13 +54,16 @@ Result<Chart> LoadNested(const Files& files, int depth) {
       auto values = value::ParseYaml(text, "cannot load values.yaml: error converting YAML to JSON: yaml");
       if (!values.ok()) return values.error();
       if (!values->is_null() && !values->is_object())
-        return MakeError(Code::kInvalid,
-                         std::string("cannot load values.yaml: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal ") +
-                             value::TypeName(*values) + " into Go value of type map[string]interface {}");
+        return MakeError(
+            Code::kInvalid,
+            std::string(
+                "cannot load values.yaml: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal ") +
+                value::TypeName(*values) + " into Go value of type map[string]interface {}");
       if (values->is_object()) chart.values = value::WithFloatNumbers(*values);
     } else if (path == "values.schema.json") {
       chart.schema = text;
-    } else if (path != "Chart.yaml" && path != "Chart.lock" && (!path.starts_with("charts/") || path.ends_with(".prov"))) {
+    } else if (path != "Chart.yaml" && path != "Chart.lock" &&
+               (!path.starts_with("charts/") || path.ends_with(".prov"))) {
       chart.files[path] = text;
     }
   }
@@ -83,32 +86,37 @@ Result<Chart> LoadDirectory(const std::string& path) {
   std::error_code ec;
   fs::path root = fs::canonical(path, ec);
   if (ec) return ErrnoError("loading chart " + path, ec.value());
-  auto ignored = fs::exists(root / ".helmignore", ec) ? ReadFile((root / ".helmignore").string(), 1 << 20) : Result<std::string>("");
+  auto ignored = fs::exists(root / ".helmignore", ec) ? ReadFile((root / ".helmignore").string(), 1 << 20)
+                                                      : Result<std::string>("");
   if (!ignored.ok()) return ignored.error();
   FL_ASSIGN(IgnoreRules rules, IgnoreRules::Parse(*ignored));
   Files files;
   size_t total = 0;
-  for (fs::recursive_directory_iterator it(root, fs::directory_options::follow_directory_symlink, ec), end; !ec && it != end;
-       it.increment(ec)) {
+  for (fs::recursive_directory_iterator it(root, fs::directory_options::follow_directory_symlink, ec), end;
+       !ec && it != end; it.increment(ec)) {
     std::string relative = it->path().lexically_relative(root).generic_string();
     std::string real = fs::canonical(it->path(), ec).string();
     if (ec || !real.starts_with(root.string() + "/"))
-      return MakeError(Code::kInvalid, "loading chart " + path + ": " + relative + " is a link that leads out of the chart");
+      return MakeError(Code::kInvalid,
+                       "loading chart " + path + ": " + relative + " is a link that leads out of the chart");
     bool directory = it->is_directory();
     if (rules.Ignores(relative, directory)) {
       if (directory) it.disable_recursion_pending();
       continue;
     }
     if (directory) {
-      if (it.depth() > 50) return MakeError(Code::kInvalid, "loading chart " + path + ": " + relative + " is nested too deep");
+      if (it.depth() > 50)
+        return MakeError(Code::kInvalid, "loading chart " + path + ": " + relative + " is nested too deep");
       continue;
     }
-    if (!it->is_regular_file()) return MakeError(Code::kInvalid, "cannot load irregular file " + relative + " as it has file mode type bits set");
+    if (!it->is_regular_file())
+      return MakeError(Code::kInvalid, "cannot load irregular file " + relative + " as it has file mode type bits set");
     auto text = ReadFile(real, kMaxFileBytes);
     if (!text.ok()) return text.error().Wrap("loading chart " + path);
     total += text->size();
     if (total > kMaxChartBytes)
-      return MakeError(Code::kInvalid, "loading chart " + path + ": larger than " + std::to_string(kMaxChartBytes) + " bytes");
+      return MakeError(Code::kInvalid,
+                       "loading chart " + path + ": larger than " + std::to_string(kMaxChartBytes) + " bytes");
     if (text->starts_with("\xef\xbb\xbf")) text->erase(0, 3);
     files[relative] = std::move(*text);
   }

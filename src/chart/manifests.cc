@@ -6,18 +6,50 @@
 namespace fairlead::chart {
 namespace {
 
-constexpr const char* kInstallOrder[] = {
-    "PriorityClass", "Namespace", "NetworkPolicy", "ResourceQuota", "LimitRange", "PodSecurityPolicy", "PodDisruptionBudget",
-    "ServiceAccount", "Secret", "SecretList", "ConfigMap", "StorageClass", "PersistentVolume", "PersistentVolumeClaim",
-    "CustomResourceDefinition", "ClusterRole", "ClusterRoleList", "ClusterRoleBinding", "ClusterRoleBindingList", "Role", "RoleList",
-    "RoleBinding", "RoleBindingList", "Service", "DaemonSet", "Pod", "ReplicationController", "ReplicaSet", "Deployment",
-    "HorizontalPodAutoscaler", "StatefulSet", "Job", "CronJob", "IngressClass", "Ingress", "APIService"};
-constexpr const char* kHookEvents[] = {"pre-install", "post-install", "pre-delete", "post-delete", "pre-upgrade", "post-upgrade",
-                                       "pre-rollback", "post-rollback", "test", "test-success"};
+constexpr const char* kInstallOrder[] = {"PriorityClass",
+                                         "Namespace",
+                                         "NetworkPolicy",
+                                         "ResourceQuota",
+                                         "LimitRange",
+                                         "PodSecurityPolicy",
+                                         "PodDisruptionBudget",
+                                         "ServiceAccount",
+                                         "Secret",
+                                         "SecretList",
+                                         "ConfigMap",
+                                         "StorageClass",
+                                         "PersistentVolume",
+                                         "PersistentVolumeClaim",
+                                         "CustomResourceDefinition",
+                                         "ClusterRole",
+                                         "ClusterRoleList",
+                                         "ClusterRoleBinding",
+                                         "ClusterRoleBindingList",
+                                         "Role",
+                                         "RoleList",
+                                         "RoleBinding",
+                                         "RoleBindingList",
+                                         "Service",
+                                         "DaemonSet",
+                                         "Pod",
+                                         "ReplicationController",
+                                         "ReplicaSet",
+                                         "Deployment",
+                                         "HorizontalPodAutoscaler",
+                                         "StatefulSet",
+                                         "Job",
+                                         "CronJob",
+                                         "IngressClass",
+                                         "Ingress",
+                                         "APIService"};
+constexpr const char* kHookEvents[] = {"pre-install",  "post-install", "pre-delete",    "post-delete", "pre-upgrade",
+                                       "post-upgrade", "pre-rollback", "post-rollback", "test",        "test-success"};
 
 // Kinds that are not in the list come last, by name.
 bool InstalledBefore(const Json& a, const Json& b) {
-  auto rank = [](const std::string& kind) { return std::find(std::begin(kInstallOrder), std::end(kInstallOrder), kind) - std::begin(kInstallOrder); };
+  auto rank = [](const std::string& kind) {
+    return std::find(std::begin(kInstallOrder), std::end(kInstallOrder), kind) - std::begin(kInstallOrder);
+  };
   std::string ka = value::Str(a, "kind"), kb = value::Str(b, "kind");
   auto ra = rank(ka), rb = rank(kb);
   if (ra != rb) return ra < rb;
@@ -45,18 +77,25 @@ std::vector<std::string> Split(const std::string& text) {
 
 Status CheckHead(const Json& object, const std::string& path) {
   auto fail = [&](const Json& is, const std::string& where) {
-    return MakeError(Code::kInvalid, "YAML parse error on " + path + ": error unmarshaling JSON: while decoding JSON: json: cannot unmarshal " +
-                                         (is.is_boolean() ? "bool" : is.is_number() ? "number" : value::TypeName(is)) + " into Go " + where);
+    return MakeError(Code::kInvalid, "YAML parse error on " + path +
+                                         ": error unmarshaling JSON: while decoding JSON: json: cannot unmarshal " +
+                                         (is.is_boolean()  ? "bool"
+                                          : is.is_number() ? "number"
+                                                           : value::TypeName(is)) +
+                                         " into Go " + where);
   };
   if (object.is_null()) return {};
   if (!object.is_object()) return fail(object, "value of type releaseutil.SimpleHead");
   for (const char* field : {"apiVersion", "kind"})
     if (const Json& v = value::Member(object, field); v.is_structured())
-      return fail(v, std::string("struct field SimpleHead.") + (strcmp(field, "kind") == 0 ? "kind" : "apiVersion") + " of type string");
+      return fail(v, std::string("struct field SimpleHead.") + (strcmp(field, "kind") == 0 ? "kind" : "apiVersion") +
+                         " of type string");
   const Json& meta = value::Member(object, "metadata");
   if (!meta.is_null() && !meta.is_object())
-    return fail(meta, "struct field SimpleHead.metadata of type struct { Name string \"json:\\\"name\\\"\"; Annotations map[string]string "
-                      "\"json:\\\"annotations\\\"\" }");
+    return fail(meta,
+                "struct field SimpleHead.metadata of type struct { Name string \"json:\\\"name\\\"\"; Annotations "
+                "map[string]string "
+                "\"json:\\\"annotations\\\"\" }");
   for (const auto& [key, v] : value::Member(meta, "annotations").items())
     if (v.is_structured()) return fail(v, "struct field .metadata.annotations of type string");
   return {};
@@ -68,7 +107,8 @@ Result<Manifests> SortManifests(const Files& rendered) {
   Manifests out;
   for (const auto& [path, content] : rendered) {
     for (std::string& text : Split(content)) {
-      FL_ASSIGN(Json object, value::ParseYaml(text, "YAML parse error on " + path + ": error converting YAML to JSON: yaml"));
+      FL_ASSIGN(Json object,
+                value::ParseYaml(text, "YAML parse error on " + path + ": error converting YAML to JSON: yaml"));
       FL_TRY(CheckHead(object, path));
       std::string hook = value::Str(object, "metadata", "annotations", "helm.sh/hook");
       if (!value::At(object, "metadata", "annotations").contains("helm.sh/hook")) {

@@ -48,14 +48,17 @@ Status ReadDependencies(const Json& list, Chart& chart) {
 Status ReadMetadata(const std::string& text, Chart& chart) {
   FL_ASSIGN(chart.metadata, value::ParseYaml(text, "cannot load Chart.yaml: error converting YAML to JSON: yaml"));
   if (!chart.metadata.is_null() && !chart.metadata.is_object())
-    return MakeError(Code::kInvalid,
-                     std::string("cannot load Chart.yaml: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal ") +
-                         value::TypeName(chart.metadata) + " into Go value of type chart.Metadata");
-  for (const char* field : {"name", "version", "appVersion", "kubeVersion", "description", "type", "apiVersion", "home", "icon"})
+    return MakeError(
+        Code::kInvalid,
+        std::string("cannot load Chart.yaml: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal ") +
+            value::TypeName(chart.metadata) + " into Go value of type chart.Metadata");
+  for (const char* field :
+       {"name", "version", "appVersion", "kubeVersion", "description", "type", "apiVersion", "home", "icon"})
     if (const Json& v = value::At(chart.metadata, field); v.is_structured())
-      return MakeError(Code::kInvalid,
-                       std::string("cannot load Chart.yaml: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal ") +
-                           value::TypeName(v) + " into Go struct field Metadata." + field + " of type string");
+      return MakeError(
+          Code::kInvalid,
+          std::string("cannot load Chart.yaml: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal ") +
+              value::TypeName(v) + " into Go struct field Metadata." + field + " of type string");
     else if (!v.is_null())
       chart.metadata[field] = Scalar(v);
   if (value::Str(chart.metadata, "apiVersion").empty()) chart.metadata["apiVersion"] = "v1";
@@ -65,9 +68,11 @@ Status ReadMetadata(const std::string& text, Chart& chart) {
   if (chart.name.empty()) return Invalid("chart.metadata.name is required");
   if (chart.name.find('/') != chart.name.npos) return Invalid("chart.metadata.name \"" + chart.name + "\" is invalid");
   if (chart.version.empty()) return Invalid("chart.metadata.version is required");
-  if (!gotmpl::SemanticVersion::Parse(chart.version).ok()) return Invalid("chart.metadata.version \"" + chart.version + "\" is invalid");
+  if (!gotmpl::SemanticVersion::Parse(chart.version).ok())
+    return Invalid("chart.metadata.version \"" + chart.version + "\" is invalid");
   std::string type = value::Str(chart.metadata, "type");
-  if (!type.empty() && type != "application" && type != "library") return Invalid("chart.metadata.type must be application or library");
+  if (!type.empty() && type != "application" && type != "library")
+    return Invalid("chart.metadata.type must be application or library");
   return ReadDependencies(value::At(chart.metadata, "dependencies"), chart);
 }
 

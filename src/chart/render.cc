@@ -59,7 +59,9 @@ void CollectCrds(const Chart& chart, const std::string& prefix, std::vector<std:
 }  // namespace
 
 Result<std::string> ParseKubeVersion(const std::string& text) {
-  auto fail = [&](const std::string& why) { return MakeError(Code::kInvalid, "invalid kube version '" + text + "': " + why); };
+  auto fail = [&](const std::string& why) {
+    return MakeError(Code::kInvalid, "invalid kube version '" + text + "': " + why);
+  };
   std::string digits = text.starts_with('v') ? text.substr(1) : text;
   digits.resize(std::min(digits.find_first_not_of("0123456789."), digits.size()));
   auto parts = Split(digits, '.');
@@ -67,7 +69,8 @@ Result<std::string> ParseKubeVersion(const std::string& text) {
     return fail("could not parse \"" + text + "\" as version");
   parts.resize(std::max<size_t>(parts.size(), 3), "0");
   for (const std::string& p : parts)
-    if (p.size() > 1 && p[0] == '0') return fail("illegal zero-prefixed version component \"" + p + "\" in \"" + text + "\"");
+    if (p.size() > 1 && p[0] == '0')
+      return fail("illegal zero-prefixed version component \"" + p + "\" in \"" + text + "\"");
   return "v" + Join(parts, ".");
 }
 
@@ -77,7 +80,8 @@ Result<Rendered> RenderChart(Chart chart, const Json& values, const Release& rel
   FL_TRY(ValidateAgainstSchemas(chart, all));
   std::string range = value::Str(chart.metadata, "kubeVersion");
   if (!range.empty() && !IsCompatibleRange(range, release.kube_version))
-    return MakeError(Code::kInvalid, "chart requires kubeVersion: " + range + " which is incompatible with Kubernetes " + release.kube_version);
+    return MakeError(Code::kInvalid, "chart requires kubeVersion: " + range +
+                                         " which is incompatible with Kubernetes " + release.kube_version);
   Result<Files> files = MakeError(Code::kInternal, "no thread could be started to render the chart");
   OnLargeStack([&] { files = ExecuteTemplates(TemplateFiles(chart, all, release), release); });
   if (!files.ok()) return files.error();

@@ -1,5 +1,5 @@
-// JSON schema, drafts 4 to 2020-12, without what refers to other documents and without formats. The messages are those of the
-// validator that Helm uses: santhosh-tekuri/jsonschema v6.
+// JSON schema, drafts 4 to 2020-12, without what refers to other documents and without formats. The messages are those
+// of the validator that Helm uses: santhosh-tekuri/jsonschema v6.
 #include "chart/schema.h"
 
 #include <re2/re2.h>
@@ -51,7 +51,9 @@ std::string Number(double d) {
 }
 std::string Count(size_t n) { return Number(static_cast<double>(n)); }
 const char* KindOf(const Json& v) { return v.is_number() ? "number" : value::TypeName(v); }
-bool IsWhole(const Json& v) { return v.is_number_integer() || (v.is_number() && std::floor(v.get<double>()) == v.get<double>()); }
+bool IsWhole(const Json& v) {
+  return v.is_number_integer() || (v.is_number() && std::floor(v.get<double>()) == v.get<double>());
+}
 
 bool Same(const Json& a, const Json& b) {
   if (a.is_number() && b.is_number()) return a.get<double>() == b.get<double>();
@@ -73,13 +75,15 @@ class Validator {
  public:
   explicit Validator(const Json& root) : root_(root) {
     std::string schema = value::Str(root, "$schema");
-    if (schema.find("draft-04") != schema.npos || schema.find("draft-06") != schema.npos || schema.find("draft-07") != schema.npos)
+    if (schema.find("draft-04") != schema.npos || schema.find("draft-06") != schema.npos ||
+        schema.find("draft-07") != schema.npos)
       old_ = true;
   }
 
   // nullopt: it fits.
   std::optional<Failure> Check(const Json& schema, const Json& v, const std::string& at, int depth = 0) {
-    if (depth > kMaxDepth) throw Unsupported{"a schema that is nested more than " + std::to_string(kMaxDepth) + " deep"};
+    if (depth > kMaxDepth)
+      throw Unsupported{"a schema that is nested more than " + std::to_string(kMaxDepth) + " deep"};
     if (schema.is_boolean()) {
       if (schema.get<bool>()) return std::nullopt;
       return Failure{at, "false schema", {}};
@@ -148,7 +152,11 @@ class Validator {
       simple = simple && !item.is_structured();
       all += (all.empty() ? "" : ", ") + Display(item);
     }
-    return Failure{at, !simple ? "'enum' failed" : list.size() == 1 ? "value must be " + all : "value must be one of " + all, {}};
+    return Failure{at,
+                   !simple            ? "'enum' failed"
+                   : list.size() == 1 ? "value must be " + all
+                                      : "value must be one of " + all,
+                   {}};
   }
 
   static std::vector<std::string> Missing(const Json& v, const Json& names) {
@@ -159,9 +167,11 @@ class Validator {
   }
 
   void Object(const Json& schema, const Json& v, const std::string& at, int depth, Failures& all) {
-    if (const Json& n = value::Member(schema, "minProperties"); n.is_number() && static_cast<double>(v.size()) < n.get<double>())
+    if (const Json& n = value::Member(schema, "minProperties");
+        n.is_number() && static_cast<double>(v.size()) < n.get<double>())
       all.push_back({at, "minProperties: got " + Count(v.size()) + ", want " + Number(n.get<double>()), {}});
-    if (const Json& n = value::Member(schema, "maxProperties"); n.is_number() && static_cast<double>(v.size()) > n.get<double>())
+    if (const Json& n = value::Member(schema, "maxProperties");
+        n.is_number() && static_cast<double>(v.size()) > n.get<double>())
       all.push_back({at, "maxProperties: got " + Count(v.size()) + ", want " + Number(n.get<double>()), {}});
     if (auto missing = Missing(v, value::Member(schema, "required")); !missing.empty())
       all.push_back({at, (missing.size() == 1 ? "missing property " : "missing properties ") + QuoteAll(missing), {}});
@@ -176,12 +186,14 @@ class Validator {
     Properties(schema, v, at, depth, all);
     if (const Json& names = value::Member(schema, "propertyNames"); !names.is_null())
       for (const auto& [name, item] : v.items())
-        if (auto f = Check(names, Json(name), "", depth + 1)) all.push_back({at, "invalid propertyName " + Quote(name), {std::move(*f)}});
+        if (auto f = Check(names, Json(name), "", depth + 1))
+          all.push_back({at, "invalid propertyName " + Quote(name), {std::move(*f)}});
   }
 
   void Properties(const Json& schema, const Json& v, const std::string& at, int depth, Failures& all) {
     std::vector<std::string> additional;
-    const Json &properties = value::Member(schema, "properties"), &others = value::Member(schema, "additionalProperties");
+    const Json &properties = value::Member(schema, "properties"),
+               &others = value::Member(schema, "additionalProperties");
     for (const auto& [name, item] : v.items()) {
       std::string below = at + "/" + ReplaceAll(ReplaceAll(name, "~", "~0"), "/", "~1");
       bool known = properties.contains(name);
@@ -202,9 +214,11 @@ class Validator {
   }
 
   void Array(const Json& schema, const Json& v, const std::string& at, int depth, Failures& all) {
-    if (const Json& n = value::Member(schema, "minItems"); n.is_number() && static_cast<double>(v.size()) < n.get<double>())
+    if (const Json& n = value::Member(schema, "minItems");
+        n.is_number() && static_cast<double>(v.size()) < n.get<double>())
       all.push_back({at, "minItems: got " + Count(v.size()) + ", want " + Number(n.get<double>()), {}});
-    if (const Json& n = value::Member(schema, "maxItems"); n.is_number() && static_cast<double>(v.size()) > n.get<double>())
+    if (const Json& n = value::Member(schema, "maxItems");
+        n.is_number() && static_cast<double>(v.size()) > n.get<double>())
       all.push_back({at, "maxItems: got " + Count(v.size()) + ", want " + Number(n.get<double>()), {}});
     if (value::Bool(schema, "uniqueItems")) Unique(v, at, all);
     const Json& items = value::Member(schema, "items");
@@ -218,7 +232,8 @@ class Validator {
       for (size_t i = fixed; i < v.size(); ++i) Add(all, Check(rest, v[i], at + "/" + std::to_string(i), depth + 1));
     if (const Json& contains = value::Member(schema, "contains"); !contains.is_null()) {
       Failures failures;
-      for (size_t i = 0; i < v.size(); ++i) Add(failures, Check(contains, v[i], at + "/" + std::to_string(i), depth + 1));
+      for (size_t i = 0; i < v.size(); ++i)
+        Add(failures, Check(contains, v[i], at + "/" + std::to_string(i), depth + 1));
       if (failures.size() == v.size()) all.push_back({at, "no items match contains schema", std::move(failures)});
     }
   }
@@ -243,9 +258,11 @@ class Validator {
 
   static void String(const Json& schema, const std::string& s, const std::string& at, Failures& all) {
     size_t length = Characters(s);
-    if (const Json& n = value::Member(schema, "minLength"); n.is_number() && static_cast<double>(length) < n.get<double>())
+    if (const Json& n = value::Member(schema, "minLength");
+        n.is_number() && static_cast<double>(length) < n.get<double>())
       all.push_back({at, "minLength: got " + Count(length) + ", want " + Number(n.get<double>()), {}});
-    if (const Json& n = value::Member(schema, "maxLength"); n.is_number() && static_cast<double>(length) > n.get<double>())
+    if (const Json& n = value::Member(schema, "maxLength");
+        n.is_number() && static_cast<double>(length) > n.get<double>())
       all.push_back({at, "maxLength: got " + Count(length) + ", want " + Number(n.get<double>()), {}});
     if (std::string pattern = value::Str(schema, "pattern"); !pattern.empty() && !Matches(s, pattern))
       all.push_back({at, Quote(s) + " does not match pattern " + Quote(pattern), {}});
@@ -253,14 +270,19 @@ class Validator {
 
   static void Numeric(const Json& schema, double d, const std::string& at, Failures& all) {
     auto bound = [&](const char* keyword, bool bad, const Json& n) {
-      if (bad) all.push_back({at, std::string(keyword) + ": got " + Number(d) + ", want " + Number(n.get<double>()), {}});
+      if (bad)
+        all.push_back({at, std::string(keyword) + ": got " + Number(d) + ", want " + Number(n.get<double>()), {}});
     };
     const Json &min = value::Member(schema, "minimum"), &max = value::Member(schema, "maximum");
     const Json &over = value::Member(schema, "exclusiveMinimum"), &under = value::Member(schema, "exclusiveMaximum");
     // In draft 4 these two are booleans that change the meaning of the others.
     bool strict_min = over.is_boolean() && over.get<bool>(), strict_max = under.is_boolean() && under.get<bool>();
-    if (min.is_number()) bound(strict_min ? "exclusiveMinimum" : "minimum", strict_min ? d <= min.get<double>() : d < min.get<double>(), min);
-    if (max.is_number()) bound(strict_max ? "exclusiveMaximum" : "maximum", strict_max ? d >= max.get<double>() : d > max.get<double>(), max);
+    if (min.is_number())
+      bound(strict_min ? "exclusiveMinimum" : "minimum", strict_min ? d <= min.get<double>() : d < min.get<double>(),
+            min);
+    if (max.is_number())
+      bound(strict_max ? "exclusiveMaximum" : "maximum", strict_max ? d >= max.get<double>() : d > max.get<double>(),
+            max);
     if (over.is_number()) bound("exclusiveMinimum", d <= over.get<double>(), over);
     if (under.is_number()) bound("exclusiveMaximum", d >= under.get<double>(), under);
     if (const Json& n = value::Member(schema, "multipleOf"); n.is_number() && n.get<double>() > 0) {
@@ -270,7 +292,8 @@ class Validator {
   }
 
   void Conditions(const Json& schema, const Json& v, const std::string& at, int depth, Failures& all) {
-    if (const Json& s = value::Member(schema, "not"); !s.is_null() && !Check(s, v, at, depth + 1)) all.push_back({at, "'not' failed", {}});
+    if (const Json& s = value::Member(schema, "not"); !s.is_null() && !Check(s, v, at, depth + 1))
+      all.push_back({at, "'not' failed", {}});
     Failures failures;
     const Json& every = value::Member(schema, "allOf");
     for (const Json& s : every.is_array() ? every : Json::array()) Add(failures, Check(s, v, at, depth + 1));
@@ -290,7 +313,9 @@ class Validator {
           matched.push_back(i);
       }
       if (matched.empty()) all.push_back({at, "'oneOf' failed, none matched", std::move(failures)});
-      if (matched.size() > 1) all.push_back({at, "'oneOf' failed, subschemas " + Count(matched[0]) + ", " + Count(matched[1]) + " matched", {}});
+      if (matched.size() > 1)
+        all.push_back(
+            {at, "'oneOf' failed, subschemas " + Count(matched[0]) + ", " + Count(matched[1]) + " matched", {}});
     }
     if (const Json& condition = value::Member(schema, "if"); !condition.is_null()) {
       const Json& s = value::Member(schema, Check(condition, v, at, depth + 1) ? "else" : "then");
@@ -339,7 +364,8 @@ Result<std::string> Differences(const Chart& chart, const Json& values) {
 Status ValidateAgainstSchemas(const Chart& chart, const Json& values) {
   FL_ASSIGN(std::string differences, Differences(chart, values));
   if (differences.empty()) return {};
-  return MakeError(Code::kInvalid, "values don't meet the specifications of the schema(s) in the following chart(s):\n" + differences);
+  return MakeError(Code::kInvalid,
+                   "values don't meet the specifications of the schema(s) in the following chart(s):\n" + differences);
 }
 
 }  // namespace fairlead::chart

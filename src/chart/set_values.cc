@@ -63,7 +63,9 @@ class Setter {
     if (s == "0") return 0;
     if (!s.empty() && s[0] != '0') {
       std::string digits = s[0] == '+' ? s.substr(1) : s;
-      if (auto n = ParseInt(digits); n.ok() && !digits.empty() && (isdigit(static_cast<unsigned char>(digits[0])) || s[0] == '-')) return *n;
+      if (auto n = ParseInt(digits);
+          n.ok() && !digits.empty() && (isdigit(static_cast<unsigned char>(digits[0])) || s[0] == '-'))
+        return *n;
     }
     return s;
   }
@@ -97,7 +99,8 @@ class Setter {
       default: break;
     }
     if (++nesting > kMaxNesting)
-      return Fail("value name nested level is greater than maximum supported nested level of " + std::to_string(kMaxNesting));
+      return Fail("value name nested level is greater than maximum supported nested level of " +
+                  std::to_string(kMaxNesting));
     Json inner = values.contains(key) ? values[key] : Json::object();
     if (!inner.is_object()) return Fail("unable to parse key: interface conversion: " + key + " is no map");
     FL_TRY(Key(inner, nesting));
@@ -117,7 +120,8 @@ class Setter {
 
   static Status PutAt(Json& list, int64_t index, Json v) {
     if (index > kMaxIndex)
-      return Fail("index of " + std::to_string(index) + " is greater than maximum supported index of " + std::to_string(kMaxIndex));
+      return Fail("index of " + std::to_string(index) + " is greater than maximum supported index of " +
+                  std::to_string(kMaxIndex));
     while (static_cast<int64_t>(list.size()) <= index) list.push_back(nullptr);
     list[static_cast<size_t>(index)] = std::move(v);
     return {};

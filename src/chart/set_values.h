@@ -10,7 +10,8 @@ enum class SetKind {
   kJson,    // --set-json: the values are JSON
 };
 
-// a.b=1,c[0].d={x,y}: sets each of them in `values`; \ takes the meaning of the next character away. kInvalid in Helm's words.
+// a.b=1,c[0].d={x,y}: sets each of them in `values`; \ takes the meaning of the next character away. kInvalid in Helm's
+// words.
 Status SetValues(Json& values, const std::string& settings, SetKind kind);
 
 }  // namespace fairlead::chart

@@ -66,7 +66,8 @@ Status Coalesce(const Chart& chart, Json& values, Nulls nulls) {
     if (below.is_null() && !values.contains(sub.name)) below = Json::object();
     if (below.is_null()) below = Json::object();
     if (!below.is_object())
-      return MakeError(Code::kInvalid, "type mismatch on " + sub.name + ": " + gotmpl::Sprintf("%t", {gotmpl::FromJson(below, false)}));
+      return MakeError(Code::kInvalid,
+                       "type mismatch on " + sub.name + ": " + gotmpl::Sprintf("%t", {gotmpl::FromJson(below, false)}));
     PassGlobals(below, values);
     FL_TRY(Coalesce(sub, below, nulls));
   }
@@ -96,7 +97,8 @@ const Json* Table(const Json& values, const std::string& path) {
 void Decide(Dependency& d, const Json& values, const std::string& prefix) {
   bool yes = false, no = false;
   for (const std::string& tag : d.tags)
-    if (const Json& v = value::At(values, "tags", std::string_view(tag)); v.is_boolean()) (v.get<bool>() ? yes : no) = true;
+    if (const Json& v = value::At(values, "tags", std::string_view(tag)); v.is_boolean())
+      (v.get<bool>() ? yes : no) = true;
   d.enabled = yes || !no;
   for (const std::string& condition : Split(Trim(d.condition), ','))
     if (const Json* v = condition.empty() ? nullptr : Lookup(values, prefix + condition); v && v->is_boolean()) {
@@ -159,7 +161,8 @@ Status Import(Chart& chart) {
     for (const Json& entry : d.import_values) {
       std::string child = entry.is_string() ? "exports." + entry.get<std::string>() : value::Str(entry, "child");
       std::string parent = entry.is_string() ? "." : value::Str(entry, "parent");
-      if (const Json* table = Table(values, d.name + "." + child)) MergeTables(imported, Below(parent, *table), Nulls::kKeep);
+      if (const Json* table = Table(values, d.name + "." + child))
+        MergeTables(imported, Below(parent, *table), Nulls::kKeep);
     }
   }
   MergeTables(values, imported, Nulls::kKeep);

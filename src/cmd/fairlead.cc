@@ -277,19 +277,27 @@ int main(int argc, char** argv) {
   logs->add_option("--tail", o.tail, "Only that many of the last lines");
   cmd::RenderOptions render;
   std::string run_dir = "/var/run/istio-cni";
-  auto* node_command = app.add_subcommand("node", "Show what the agent of this node knows; run it on the node, as root");
+  auto* node_command =
+      app.add_subcommand("node", "Show what the agent of this node knows; run it on the node, as root");
   node_command->add_option("--run-dir", run_dir, "The agent's directory")->capture_default_str();
   node_command->add_option("-o,--output", o.output, "json")->check(CLI::IsMember({"json"}));
   auto* render_command = app.add_subcommand("render", "Print what a Helm chart renders to; needs no cluster");
   render_command->add_option("chart", render.chart, "Directory or .tgz of the chart")->required();
   render_command->add_option("--name", render.name, "Name of the release")->capture_default_str();
-  render_command->add_option("-f,--values", render.value_files, "File of values; may be given more than once")->allow_extra_args(false);
+  render_command->add_option("-f,--values", render.value_files, "File of values; may be given more than once")
+      ->allow_extra_args(false);
   render_command->add_option("--set", render.sets, "Values: a.b=c,d[0]={e,f}")->allow_extra_args(false);
-  render_command->add_option("--set-string", render.string_sets, "Values that are text, whatever they look like")->allow_extra_args(false);
-  render_command->add_option("--set-json", render.json_sets, "Values that are JSON: a.b={\"c\":1}")->allow_extra_args(false);
-  render_command->add_option("-a,--api-versions", render.api_versions, "More of .Capabilities.APIVersions")->delimiter(',')->allow_extra_args(false);
+  render_command->add_option("--set-string", render.string_sets, "Values that are text, whatever they look like")
+      ->allow_extra_args(false);
+  render_command->add_option("--set-json", render.json_sets, "Values that are JSON: a.b={\"c\":1}")
+      ->allow_extra_args(false);
+  render_command->add_option("-a,--api-versions", render.api_versions, "More of .Capabilities.APIVersions")
+      ->delimiter(',')
+      ->allow_extra_args(false);
   render_command->add_option("--kube-version", render.kube_version, ".Capabilities.KubeVersion")->capture_default_str();
-  render_command->add_option("-s,--show-only", render.only, "Only what comes from this template; may be given more than once")->allow_extra_args(false);
+  render_command
+      ->add_option("-s,--show-only", render.only, "Only what comes from this template; may be given more than once")
+      ->allow_extra_args(false);
   render_command->add_option("-o,--output", o.output, "yaml or json: an object a line")
       ->check(CLI::IsMember({"yaml", "json"}));
   render_command->add_flag("--include-crds", render.include_crds, "The chart's CRDs, too");

@@ -23,7 +23,8 @@ int main(int argc, char** argv) {
   if (!args.empty() && args[0] == "node") {  // kubectl exec -n istio-cni POD -- install-cni node
     const char* run_dir = getenv("CNI_AGENT_RUN_DIR");
     auto report = cmd::NodeReport(run_dir ? run_dir : agent::Config().run_dir, args.back() == "--json");
-    fputs(report.ok() ? report->c_str() : ("Error: " + report.error().message + "\n").c_str(), report.ok() ? stdout : stderr);
+    fputs(report.ok() ? report->c_str() : ("Error: " + report.error().message + "\n").c_str(),
+          report.ok() ? stdout : stderr);
     return report.ok() ? 0 : 1;
   }
   auto fail = [](const Error& e) {

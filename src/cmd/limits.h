@@ -1,5 +1,5 @@
-// What a program that runs on every node asks of the kernel. It keeps little memory: few malloc arenas, and what is free
-// goes back.
+// What a program that runs on every node asks of the kernel. It keeps little memory: few malloc arenas, and what is
+// free goes back.
 #pragma once
 #include <malloc.h>
 #include <sys/resource.h>
@@ -13,7 +13,8 @@ inline void KeepMemorySmall() {
   mallopt(M_TOP_PAD, 16 << 10);
 }
 
-// An agent holds a descriptor for each pod of its node, and two sets of them while it hands over: as many as it may have.
+// An agent holds a descriptor for each pod of its node, and two sets of them while it hands over: as many as it may
+// have.
 inline void AllowManyDescriptors() {
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;

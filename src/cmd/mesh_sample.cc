@@ -3,10 +3,12 @@
 //   mesh-sample proxy            accepts on 15001 (outbound) and 15006 (inbound), asks the kernel where the connection
 //   was
 //                                going, marks each request that passes, and forwards it
-//   mesh-sample ztunnel          the same for the ambient pods of a node: takes them from the node agent, listens in each
+//   mesh-sample ztunnel          the same for the ambient pods of a node: takes them from the node agent, listens in
+//   each
 //                                one's network namespace, and speaks with its like on 15008; plain text that comes from
 //                                outside the mesh it refuses
-//   mesh-sample validate         ends with 0 as soon as traffic is redirected, with 126 when it is not within five seconds:
+//   mesh-sample validate         ends with 0 as soon as traffic is redirected, with 126 when it is not within five
+//   seconds:
 //                                what istio-validation does before a pod's containers start
 //   mesh-sample server           answers GET /ping on :8080 with the marks that the request carries
 //   mesh-sample client A:P,...   keeps one connection to each target and opens new ones; prints a JSON line a second

@@ -45,7 +45,8 @@ Result<std::string> NodeReport(const std::string& run_dir, bool json) {
     return answer.error().Wrap("no agent answers on " + run_dir +
                                "/pluginevent.sock; this command runs as root on a node, or in its istio-cni-node pod");
   if (answer->status != 200)
-    return MakeError(Code::kForbidden, "the agent answered " + std::to_string(answer->status) + ": " + answer->body.substr(0, 200));
+    return MakeError(Code::kForbidden,
+                     "the agent answered " + std::to_string(answer->status) + ": " + answer->body.substr(0, 200));
   FL_ASSIGN(Json j, value::ParseJson(answer->body, "the agent's answer"));
   if (json) return value::DumpPretty(j) + "\n";
   std::string out = "Node " + Str(j, "node") + ", agent " + Str(j, "version") + ", new rules by " + Str(j, "backend");
@@ -53,8 +54,9 @@ Result<std::string> NodeReport(const std::string& run_dir, bool json) {
   out += ", " + std::to_string(value::Int(j, "driftRepaired")) + " repaired since its start\n\n";
   std::vector<std::vector<std::string>> pods{{"POD", "MODE", "RULES", "BY AGENT", "NETNS"}};
   for (const Json& p : At(j, "pods"))
-    pods.push_back({Str(p, "pod"), Str(p, "mode"), Str(p, "backend") + (Str(p, "rules") == "found" ? " (not ours)" : ""),
-                    Str(p, "agentVersion"), Str(p, "netns").empty() ? "not reachable" : Str(p, "netns")});
+    pods.push_back({Str(p, "pod"), Str(p, "mode"),
+                    Str(p, "backend") + (Str(p, "rules") == "found" ? " (not ours)" : ""), Str(p, "agentVersion"),
+                    Str(p, "netns").empty() ? "not reachable" : Str(p, "netns")});
   out += pods.size() == 1 ? "No pod is enrolled.\n" : Table(pods);
   std::vector<std::vector<std::string>> events{{"TIME", "POD", "WHAT"}};
   for (const Json& e : At(j, "events"))

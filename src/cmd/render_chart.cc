@@ -54,8 +54,9 @@ Result<Json> UserValues(const RenderOptions& o) {
 
 bool IsShown(const chart::Manifest& m, const std::vector<std::string>& only) {
   std::string path = m.path.substr(m.path.find('/') + 1);
-  return only.empty() ||
-         std::any_of(only.begin(), only.end(), [&](const std::string& f) { return fnmatch(f.c_str(), path.c_str(), FNM_PATHNAME) == 0; });
+  return only.empty() || std::any_of(only.begin(), only.end(), [&](const std::string& f) {
+           return fnmatch(f.c_str(), path.c_str(), FNM_PATHNAME) == 0;
+         });
 }
 
 }  // namespace
@@ -83,7 +84,8 @@ Result<std::string> RenderChart(const RenderOptions& o) {
   for (const chart::Manifest& m : rendered.objects) show(m);
   if (!o.no_hooks)
     for (const chart::Hook& h : rendered.hooks) show(h);
-  if (!o.only.empty() && !any) return MakeError(Code::kNotFound, "could not find template " + Join(o.only, ", ") + " in chart");
+  if (!o.only.empty() && !any)
+    return MakeError(Code::kNotFound, "could not find template " + Join(o.only, ", ") + " in chart");
   return out;
 }
 

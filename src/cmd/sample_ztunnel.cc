@@ -1,8 +1,7 @@
 #include "cmd/sample_ztunnel.h"
 
-#include <netinet/in.h>
-
 #include <linux/netfilter_ipv4.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -68,7 +67,8 @@ UniqueFd ListenMarked(uint16_t port) {
   sockaddr_in any{};
   any.sin_family = AF_INET;
   any.sin_port = htons(port);
-  if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&any), sizeof any) != 0 || ::listen(fd.get(), 512) != 0) return UniqueFd();
+  if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&any), sizeof any) != 0 || ::listen(fd.get(), 512) != 0)
+    return UniqueFd();
   return fd;
 }
 
@@ -89,7 +89,8 @@ class PodProxy {
     UniqueFd outbound = ListenMarked(kOutbound), plaintext = ListenMarked(kInbound), tunnel = ListenMarked(kTunnel);
     WakeFd wake(stop);
     while (!stop.stop_requested()) {
-      pollfd fds[4] = {{outbound.get(), POLLIN, 0}, {plaintext.get(), POLLIN, 0}, {tunnel.get(), POLLIN, 0}, {wake.fd(), POLLIN, 0}};
+      pollfd fds[4] = {
+          {outbound.get(), POLLIN, 0}, {plaintext.get(), POLLIN, 0}, {tunnel.get(), POLLIN, 0}, {wake.fd(), POLLIN, 0}};
       if (::poll(fds, 4, -1) < 0) continue;
       if (fds[0].revents) Start(outbound, OutboundOfPod);
       if (fds[2].revents) Start(tunnel, InboundOfPod);
@@ -122,8 +123,8 @@ void ServeReadiness(const std::atomic<bool>& ready, const std::stop_token& stop)
 
 }  // namespace
 
-// Takes pods from the agent as istio's ztunnel does: keeps what it has when the connection breaks, comes again after 20 ms
-// doubling to 15 s, and ends what a new snapshot does not name.
+// Takes pods from the agent as istio's ztunnel does: keeps what it has when the connection breaks, comes again after 20
+// ms doubling to 15 s, and ends what a new snapshot does not name.
 int RunZtunnel(const std::string& socket, const std::stop_token& stop) {
   std::map<std::string, std::unique_ptr<PodProxy>> pods;
   std::atomic<bool> ready{false};

@@ -206,7 +206,8 @@ TEST_F(Plugin, KnowsWhichVersionOfTheSpecificationHasWhichCommand) {
 TEST_F(Plugin, PassesTheValidAttachmentsToTheAgent) {
   json config = Config();
   config["cniVersion"] = "1.1.0";
-  config["cni.dev/valid-attachments"] = {{{"containerID", "c1"}, {"ifname", "eth0"}}, {{"containerID", "c2"}, {"ifname", "eth0"}}, 7};
+  config["cni.dev/valid-attachments"] = {
+      {{"containerID", "c1"}, {"ifname", "eth0"}}, {{"containerID", "c2"}, {"ifname", "eth0"}}, 7};
   ServeAgent({Http(200, {{"code", 0}})});
   std::this_thread::sleep_for(Millis(30));
   std::map<std::string, std::string> env{{"CNI_COMMAND", "GC"}, {"CNI_PATH", "/opt/cni/bin"}};

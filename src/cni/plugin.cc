@@ -119,11 +119,13 @@ struct HttpAnswer {
 std::optional<HttpAnswer> Post(int fd, const std::string& path, const std::string& body, int netns_fd,
                                SteadyTime deadline, std::string& why) {
   auto left = std::chrono::duration_cast<Millis>(deadline - SteadyNow()).count();
-  std::string request = "POST " + path +
-                        " HTTP/1.1\r\nHost: agent\r\nContent-Type: application/json\r\nConnection: close\r\nX-Wait-Ms: " +
-                        std::to_string(std::max<int64_t>(left, 0)) +
-                        "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
-  if (auto sent = SendWithFds(fd, request, netns_fd >= 0 ? std::vector<int>{netns_fd} : std::vector<int>{}); !sent.ok()) {
+  std::string request =
+      "POST " + path +
+      " HTTP/1.1\r\nHost: agent\r\nContent-Type: application/json\r\nConnection: close\r\nX-Wait-Ms: " +
+      std::to_string(std::max<int64_t>(left, 0)) + "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
+      body;
+  if (auto sent = SendWithFds(fd, request, netns_fd >= 0 ? std::vector<int>{netns_fd} : std::vector<int>{});
+      !sent.ok()) {
     why = sent.error().message;
     return std::nullopt;
   }
@@ -177,8 +179,8 @@ Exchange Ask(const std::string& socket, const AgentRequest& r, int netns_fd, Ste
   return x;
 }
 
-// istio's agent is told of ambient pods with POST /cmdadd (istio cni/pkg/nodeagent/cni-watcher.go). Sidecar pods are not
-// its business: its own plugin, which it is about to put into our place, writes their rules.
+// istio's agent is told of ambient pods with POST /cmdadd (istio cni/pkg/nodeagent/cni-watcher.go). Sidecar pods are
+// not its business: its own plugin, which it is about to put into our place, writes their rules.
 json IstioAddresses(const json& prev_result) {
   json out = json::array();
   auto ips = prev_result.is_object() ? prev_result.find("ips") : prev_result.end();
@@ -186,7 +188,8 @@ json IstioAddresses(const json& prev_result) {
   for (const json& ip : *ips) {
     std::string address = ip.is_object() ? Text(ip, "address") : "";
     size_t slash = address.find('/');
-    auto bits = slash == address.npos ? Result<int64_t>(MakeError(Code::kInvalid, "")) : ParseInt(address.substr(slash + 1));
+    auto bits =
+        slash == address.npos ? Result<int64_t>(MakeError(Code::kInvalid, "")) : ParseInt(address.substr(slash + 1));
     if (!bits.ok() || *bits < 0 || *bits > 128) continue;
     std::string mask(address.find(':') == address.npos ? 4 : 16, '\0');
     for (int64_t i = 0; i < *bits && i < static_cast<int64_t>(mask.size()) * 8; ++i)
@@ -202,7 +205,10 @@ json IstioAddresses(const json& prev_result) {
 CniError AskIstiosAgent(const Config& c, const AgentRequest& r) {
   std::string why;
   auto fd = ConnectUnix(c.run_dir + "/" + kAgentSocket, SocketKind::kStream);
-  json body = {{"Netns", r.netns}, {"PodName", r.pod_name}, {"PodNamespace", r.pod_namespace}, {"IPs", IstioAddresses(c.prev_result)}};
+  json body = {{"Netns", r.netns},
+               {"PodName", r.pod_name},
+               {"PodNamespace", r.pod_namespace},
+               {"IPs", IstioAddresses(c.prev_result)}};
   auto answer = fd.ok() ? Post(fd->get(), "/cmdadd", body.dump(-1, ' ', false, json::error_handler_t::replace), -1,
                                SteadyNow() + Millis(10000), why)
                         : std::nullopt;
@@ -286,7 +292,8 @@ PluginOutput ForNetwork(const std::string& command, const PluginInput& input,
   Config c;
   if (auto bad = ReadConfigJson(input.config, c)) return ErrorOutput("1.1.0", *bad);
   if (Before(c.cni_version, "1.1.0"))
-    return ErrorOutput(c.cni_version, {kIncompatibleVersion, "config version does not allow " + command, c.cni_version});
+    return ErrorOutput(c.cni_version,
+                       {kIncompatibleVersion, "config version does not allow " + command, c.cni_version});
   // An agent that is being replaced must not make the node NotReady, which is what runtimes make of a bad STATUS. So it
   // answers for the plugin alone: it is here, and it waits.
   if (command == "STATUS") return {0, ""};

@@ -1,5 +1,5 @@
-// The parsed form of a template, as Go's text/template/parse has it: nodes know where they stand and print themselves as
-// messages quote them.
+// The parsed form of a template, as Go's text/template/parse has it: nodes know where they stand and print themselves
+// as messages quote them.
 #pragma once
 #include "gotmpl/value.h"
 
@@ -55,8 +55,8 @@ struct Node {
 };
 
 struct Template {
-  std::string name;  // that of a define, or the file's
-  std::string file;  // where it was parsed
+  std::string name;                         // that of a define, or the file's
+  std::string file;                         // where it was parsed
   std::shared_ptr<const std::string> text;  // the file's
   NodePtr root;
 };

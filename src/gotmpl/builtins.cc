@@ -190,8 +190,10 @@ void RegisterBuiltins(Engine& e) {
   e.Register("printf", S{{S::kString, S::kAny}, true}, [](Engine&, const List& args) -> Result<Value> {
     return Value(Sprintf(*args[0].as_string(), List(args.begin() + 1, args.end())));
   });
-  e.Register("html", any_number, [](Engine&, const List& args) -> Result<Value> { return Value(EscapeHtml(Sprint(args))); });
-  e.Register("js", any_number, [](Engine&, const List& args) -> Result<Value> { return Value(EscapeJs(Sprint(args))); });
+  e.Register("html", any_number,
+             [](Engine&, const List& args) -> Result<Value> { return Value(EscapeHtml(Sprint(args))); });
+  e.Register("js", any_number,
+             [](Engine&, const List& args) -> Result<Value> { return Value(EscapeJs(Sprint(args))); });
   e.Register("urlquery", any_number, [](Engine&, const List& args) -> Result<Value> {
     std::string out = http::PercentEncode(Sprint(args));
     for (size_t at = 0; (at = out.find("%20", at)) != out.npos;) out.replace(at, 3, "+");

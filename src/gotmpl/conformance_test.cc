@@ -49,7 +49,8 @@ TEST_P(Conformance, AnswersAsRecorded) {
     RegisterBuiltins(engine);
     if (family.starts_with("sprig")) RegisterSprig(engine);
     Status parsed = engine.Parse("main", c.text);
-    auto got = parsed.ok() ? engine.Execute("main", FromJson(Json::parse(c.data))) : Result<std::string>(parsed.error());
+    auto got =
+        parsed.ok() ? engine.Execute("main", FromJson(Json::parse(c.data))) : Result<std::string>(parsed.error());
     std::string is = got.ok() ? *got : "error: " + got.error().message;
     std::string error = value::Str(want, "error");
     std::string should = error.empty() ? value::Str(want, "output") : "error: " + error;
@@ -58,7 +59,9 @@ TEST_P(Conformance, AnswersAsRecorded) {
   EXPECT_TRUE(failed.empty()) << failed.size() << " of " << cases.size() << ":\n  " << Join(failed, "\n  ");
 }
 
-INSTANTIATE_TEST_SUITE_P(Go, Conformance, ::testing::Values("lexer", "parser", "exec", "printf", "sprig-math", "sprig-strings", "sprig-lists", "sprig-text", "sprig-regex", "sprig-semver"),
+INSTANTIATE_TEST_SUITE_P(Go, Conformance,
+                         ::testing::Values("lexer", "parser", "exec", "printf", "sprig-math", "sprig-strings",
+                                           "sprig-lists", "sprig-text", "sprig-regex", "sprig-semver"),
                          [](const auto& p) { return ReplaceAll(p.param, "-", "_"); });
 
 }  // namespace

@@ -27,8 +27,8 @@ std::string StaticType(const Operand& o) { return o.wrapped ? "interface {}" : T
 
 }  // namespace
 
-// Source of the behaviour: Go's text/template/exec.go. `node_` is where a message says that it happened: the node that was
-// looked at last.
+// Source of the behaviour: Go's text/template/exec.go. `node_` is where a message says that it happened: the node that
+// was looked at last.
 class Executor {
  public:
   Executor(Engine& engine, const Template& t, std::string& out) : engine_(engine), template_(t), out_(out) {}
@@ -154,7 +154,8 @@ class Executor {
         FL_ASSIGN(more, Iterate(n, Plain(Value(k)), Wrapped(v)));
       }
     } else if (auto i = over.value.as_int()) {
-      if (n.pipe->decl.size() > 1) return Fail("can't use " + Print(over.value) + " to iterate over more than one variable");
+      if (n.pipe->decl.size() > 1)
+        return Fail("can't use " + Print(over.value) + " to iterate over more than one variable");
       if (*i > kMaxIterations)
         return Fail("range over " + Print(over.value) + " exceeds " + std::to_string(kMaxIterations) + " iterations");
       for (int64_t k = 0; more && k < *i; ++k) {
@@ -211,16 +212,10 @@ class Executor {
   Result<Operand> Command(const Operand& dot, const Node& cmd, const Operand& final) {
     const Node& first = *cmd.nodes[0];
     switch (first.kind) {
-      case Node::kField:
-        At(first);
-        return Chain(dot, dot, first.idents, 0, first, cmd.nodes, final);
+      case Node::kField: At(first); return Chain(dot, dot, first.idents, 0, first, cmd.nodes, final);
       case Node::kChain: return ChainNode(dot, first, cmd.nodes, final);
-      case Node::kIdentifier:
-        At(first);
-        return Function(dot, first.text, cmd, cmd.nodes, final);
-      case Node::kPipe:
-        FL_TRY(NotAFunction(cmd.nodes, final));
-        return Pipeline(dot, &first);
+      case Node::kIdentifier: At(first); return Function(dot, first.text, cmd, cmd.nodes, final);
+      case Node::kPipe: FL_TRY(NotAFunction(cmd.nodes, final)); return Pipeline(dot, &first);
       case Node::kVariable: return VariableNode(dot, first, cmd.nodes, final);
       default: break;
     }
@@ -247,19 +242,22 @@ class Executor {
     const std::string& t = n.text;
     bool hex = t.size() > 2 && t[0] == '0' && (t[1] == 'x' || t[1] == 'X') && t.find_first_of("pP") == t.npos;
     bool rune = !t.empty() && t[0] == '\'';
-    if (n.number.is_float && !hex && !rune && t.find_first_of(".eEpP") != t.npos) return Plain(Value(n.number.floating));
+    if (n.number.is_float && !hex && !rune && t.find_first_of(".eEpP") != t.npos)
+      return Plain(Value(n.number.floating));
     if (n.number.is_int) return Plain(Value(n.number.integer));
     return Fail(t + " overflows int");
   }
 
-  Result<Operand> ChainNode(const Operand& dot, const Node& chain, const std::vector<NodePtr>& args, const Operand& final) {
+  Result<Operand> ChainNode(const Operand& dot, const Node& chain, const std::vector<NodePtr>& args,
+                            const Operand& final) {
     At(chain);
     if (chain.nodes[0]->kind == Node::kNil) return Fail("indirection through explicit nil in " + chain.ToString());
     FL_ASSIGN(Operand receiver, Argument(dot, *chain.nodes[0]));
     return Chain(dot, receiver, chain.idents, 0, chain, args, final);
   }
 
-  Result<Operand> VariableNode(const Operand& dot, const Node& n, const std::vector<NodePtr>& args, const Operand& final) {
+  Result<Operand> VariableNode(const Operand& dot, const Node& n, const std::vector<NodePtr>& args,
+                               const Operand& final) {
     At(n);
     Operand value = kMissing;
     for (auto it = variables_.rbegin(); it != variables_.rend(); ++it)
@@ -390,12 +388,13 @@ class Executor {
                 (type == Signature::kFloat && v.as_float()) || (type == Signature::kMap && v.as_map()) ||
                 (type == Signature::kList && v.as_list());
     if (fits) return {};
-    return Fail("wrong type for value; expected " + GoName(type) + "; got " + (v.is_nil() ? "interface {}" : TypeName(v)));
+    return Fail("wrong type for value; expected " + GoName(type) + "; got " +
+                (v.is_nil() ? "interface {}" : TypeName(v)));
   }
 
   // `node` is what an error within the function is about: the whole command.
-  Result<Operand> Function(const Operand& dot, const std::string& name, const Node& node, const std::vector<NodePtr>& args,
-                           const Operand& final) {
+  Result<Operand> Function(const Operand& dot, const std::string& name, const Node& node,
+                           const std::vector<NodePtr>& args, const Operand& final) {
     const auto& f = engine_.functions_.at(name);
     size_t given = args.size() - 1 + (final.missing ? 0 : 1);
     if (f.signature) {
@@ -430,7 +429,8 @@ class Executor {
     return Plain(*result);
   }
 
-  Result<Operand> ShortCircuit(const Operand& dot, const std::string& name, const std::vector<NodePtr>& args, const Operand& final) {
+  Result<Operand> ShortCircuit(const Operand& dot, const std::string& name, const std::vector<NodePtr>& args,
+                               const Operand& final) {
     Operand v;
     for (size_t i = 1; i < args.size(); ++i) {
       FL_ASSIGN(v, Argument(dot, *args[i]));
@@ -482,7 +482,8 @@ Result<std::string> Engine::Execute(const std::string& name, const Value& data) 
   return out;
 }
 
-Result<std::string> Engine::ExecuteText(const std::string& name, const std::string& text, const Value& data, bool* parsed) {
+Result<std::string> Engine::ExecuteText(const std::string& name, const std::string& text, const Value& data,
+                                        bool* parsed) {
   auto saved = templates_;
   templates_.erase(name);
   Status status = Parse(name, text);

@@ -29,7 +29,7 @@ struct Signature {
 
 struct Limits {
   size_t output_bytes = 32u << 20;
-  int call_depth = 200;  // nested template/include calls
+  int call_depth = 200;           // nested template/include calls
   size_t stack_bytes = 4u << 20;  // of the thread that executes, which should have twice as much
   std::chrono::milliseconds time{10000};
 };
@@ -48,9 +48,10 @@ class Engine {
   Result<std::string> Execute(const std::string& name, const Value& data);
   // Parses `text` with the templates defined so far and executes it (Helm's tpl). What it defines is gone afterwards.
   // `parsed` tells whether an error comes from the execution.
-  Result<std::string> ExecuteText(const std::string& name, const std::string& text, const Value& data, bool* parsed = nullptr);
-  // A function put a map or a list into this map. When the engine goes it empties the map: by then it may hold itself, and
-  // nothing else would ever free it.
+  Result<std::string> ExecuteText(const std::string& name, const std::string& text, const Value& data,
+                                  bool* parsed = nullptr);
+  // A function put a map or a list into this map. When the engine goes it empties the map: by then it may hold itself,
+  // and nothing else would ever free it.
   void Filled(const MapPtr& map) { filled_.push_back(map); }
 
  private:

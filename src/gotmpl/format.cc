@@ -161,7 +161,8 @@ class Printer {
   }
 
   // [n] before a width, a precision or a verb.
-  static void ReadIndex(const std::string& f, size_t& i, size_t& next, size_t count, bool& reordered, bool& good, bool& found) {
+  static void ReadIndex(const std::string& f, size_t& i, size_t& next, size_t count, bool& reordered, bool& good,
+                        bool& found) {
     found = false;
     if (i >= f.size() || f[i] != '[') return;
     reordered = true;
@@ -266,7 +267,8 @@ class Printer {
         snprintf(text, sizeof text, "U+%0*lX", flags_.has_precision && flags_.precision > 4 ? flags_.precision : 4,
                  static_cast<unsigned long>(n));
         std::string s = text;
-        if (flags_.sharp && n <= 0x10ffff && IsPrint(static_cast<int>(n))) s += " '" + EncodeRune(static_cast<int>(n)) + "'";
+        if (flags_.sharp && n <= 0x10ffff && IsPrint(static_cast<int>(n)))
+          s += " '" + EncodeRune(static_cast<int>(n)) + "'";
         bool zero = std::exchange(flags_.zero, false);
         PadString(s);
         flags_.zero = zero;

@@ -4,8 +4,8 @@
 
 namespace fairlead::gotmpl {
 
-// fmt.Sprintf: every verb and flag, argument indexes, widths and precisions from arguments, and the same complaints within
-// the text (%!d(string=x), %!s(MISSING), %!(EXTRA ...)).
+// fmt.Sprintf: every verb and flag, argument indexes, widths and precisions from arguments, and the same complaints
+// within the text (%!d(string=x), %!s(MISSING), %!(EXTRA ...)).
 std::string Sprintf(const std::string& format, const List& args);
 // fmt.Sprint and fmt.Sprintln.
 std::string Sprint(const List& args);

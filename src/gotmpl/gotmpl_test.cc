@@ -131,16 +131,18 @@ TEST(Template, CannotHangOrExhaustItsCaller) {
   };
   EXPECT_EQ(*Render("{{ " + times(200, "(") + "1" + times(200, ")") + " }}"), "1");
   EXPECT_EQ(*Render(times(200, "{{ if 1 }}") + "x" + times(200, "{{ end }}")), "x");
-  std::string calls = "{{ define \"a\" }}" + times(200, "{{ if 1 }}") + "{{ include \"a\" . }}" + times(200, "{{ end }}") + "{{ end }}";
+  std::string calls =
+      "{{ define \"a\" }}" + times(200, "{{ if 1 }}") + "{{ include \"a\" . }}" + times(200, "{{ end }}") + "{{ end }}";
   EXPECT_FALSE(Render(calls + "{{ include \"a\" . }}").ok());
 }
 
 TEST(Template, LimitsWhatItBuilds) {
   const std::string deep = "{{ $d := dict }}{{ range 100000 }}{{ $d = dict \"a\" $d }}{{ end }}";
   const std::string cycle = "{{ $d := dict }}{{ $_ := set $d \"a\" $d }}{{ $_ := set $d \"b\" $d }}";
-  for (const char* use : {"{{ $d }}", "{{ printf \"%v\" $d }}", "{{ toJson $d }}", "{{ $x := deepCopy $d }}", "{{ eq $d $d }}",
-                          "{{ merge (deepCopy $d) $d }}", "{{ deepEqual $d (dict \"a\" $d) }}"})
-    for (const std::string& made : {deep, cycle}) EXPECT_FALSE(Render(made + use + "{{ $_ := unset $d \"a\" }}").ok()) << made << use;
+  for (const char* use : {"{{ $d }}", "{{ printf \"%v\" $d }}", "{{ toJson $d }}", "{{ $x := deepCopy $d }}",
+                          "{{ eq $d $d }}", "{{ merge (deepCopy $d) $d }}", "{{ deepEqual $d (dict \"a\" $d) }}"})
+    for (const std::string& made : {deep, cycle})
+      EXPECT_FALSE(Render(made + use + "{{ $_ := unset $d \"a\" }}").ok()) << made << use;
   EXPECT_EQ(*Render(deep + "x"), "x");
 }
 

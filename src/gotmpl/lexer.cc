@@ -29,10 +29,17 @@ size_t SpacesAtStart(std::string_view s) {
 }
 
 const std::map<std::string, Token::Kind, std::less<>>& Keywords() {
-  static const std::map<std::string, Token::Kind, std::less<>> words = {
-      {"block", Token::kBlock},   {"break", Token::kBreak}, {"continue", Token::kContinue}, {"define", Token::kDefine},
-      {"else", Token::kElse},     {"end", Token::kEnd},     {"if", Token::kIf},             {"range", Token::kRange},
-      {"nil", Token::kNil},       {"template", Token::kTemplate}, {"with", Token::kWith}};
+  static const std::map<std::string, Token::Kind, std::less<>> words = {{"block", Token::kBlock},
+                                                                        {"break", Token::kBreak},
+                                                                        {"continue", Token::kContinue},
+                                                                        {"define", Token::kDefine},
+                                                                        {"else", Token::kElse},
+                                                                        {"end", Token::kEnd},
+                                                                        {"if", Token::kIf},
+                                                                        {"range", Token::kRange},
+                                                                        {"nil", Token::kNil},
+                                                                        {"template", Token::kTemplate},
+                                                                        {"with", Token::kWith}};
   return words;
 }
 
@@ -150,7 +157,8 @@ Lexer::State Lexer::Text() {
   if (x != input_.npos) {
     if (x > pos_) {
       pos_ = x;
-      size_t trim = HasLeftTrim(input_.substr(pos_ + kLeft.size())) ? SpacesAtEnd(input_.substr(start_, pos_ - start_)) : 0;
+      size_t trim =
+          HasLeftTrim(input_.substr(pos_ + kLeft.size())) ? SpacesAtEnd(input_.substr(start_, pos_ - start_)) : 0;
       pos_ -= trim;
       line_ += Lines(input_.substr(start_, pos_ - start_));
       Token t = Here(Token::kText);
@@ -238,16 +246,15 @@ Lexer::State Lexer::InsideAction() {
     case '`': return RawQuote();
     case '$': return AtTerminator() ? Emit(Token::kVariable) : FieldOrVariable(Token::kVariable);
     case '\'': return Char();
-    case '(':
-      ++paren_depth_;
-      return Emit(Token::kLeftParen);
+    case '(': ++paren_depth_; return Emit(Token::kLeftParen);
     case ')':
       if (--paren_depth_ < 0) return Fail("unexpected right paren");
       return Emit(Token::kRightParen);
     default: break;
   }
   // A point begins a field, unless a digit follows.
-  if (r == '.' && pos_ < input_.size() && (input_[pos_] < '0' || input_[pos_] > '9')) return FieldOrVariable(Token::kField);
+  if (r == '.' && pos_ < input_.size() && (input_[pos_] < '0' || input_[pos_] > '9'))
+    return FieldOrVariable(Token::kField);
   if (r == '.' || r == '+' || r == '-' || (r >= '0' && r <= '9')) {
     Back();
     return Number();
@@ -296,7 +303,8 @@ Lexer::State Lexer::FieldOrVariable(Token::Kind kind) {
 
 bool Lexer::AtTerminator() {
   int r = Peek();
-  if (IsSpace(r) || r == kEndOfInput || r == '.' || r == ',' || r == '|' || r == ':' || r == ')' || r == '(') return true;
+  if (IsSpace(r) || r == kEndOfInput || r == '.' || r == ',' || r == '|' || r == ':' || r == ')' || r == '(')
+    return true;
   return input_.substr(pos_).starts_with(kRight);
 }
 

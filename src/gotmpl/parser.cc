@@ -179,7 +179,8 @@ class Parser {
   }
 
   std::pair<NodePtr, NodePtr> ItemList() {
-    if (++nesting_ > kMaxNesting) Fail("control structures are nested more than " + std::to_string(kMaxNesting) + " deep");
+    if (++nesting_ > kMaxNesting)
+      Fail("control structures are nested more than " + std::to_string(kMaxNesting) + " deep");
     NodePtr list = New(Node::kList, PeekNonSpace());
     while (PeekNonSpace().kind != Token::kEof) {
       NodePtr n = TextOrAction();
@@ -358,7 +359,8 @@ class Parser {
     if (pipe.nodes.empty()) Fail("missing value for " + context);
     for (size_t i = 1; i < pipe.nodes.size(); ++i) {
       Node::Kind first = pipe.nodes[i]->nodes[0]->kind;
-      if (first == Node::kBool || first == Node::kDot || first == Node::kNil || first == Node::kNumber || first == Node::kString)
+      if (first == Node::kBool || first == Node::kDot || first == Node::kNil || first == Node::kNumber ||
+          first == Node::kString)
         Fail("non executable command in pipeline stage " + std::to_string(i + 1));
     }
   }
@@ -467,7 +469,8 @@ class Parser {
       v = {true, true, true, *r, static_cast<double>(*r)};
       return n;
     }
-    if (t.kind == Token::kComplex || t.text.ends_with('i')) Fail("complex numbers are not supported: " + QuoteGo(t.text));
+    if (t.kind == Token::kComplex || t.text.ends_with('i'))
+      Fail("complex numbers are not supported: " + QuoteGo(t.text));
     Integer i = ReadInteger(t.text);
     if (i.ok && !HasAny(t.text, ".") && (!HasAny(t.text, "eEpP") || t.text.find_first_of("xX") != t.text.npos)) {
       v.is_uint = !i.negative;
@@ -482,7 +485,8 @@ class Parser {
       if (c != '_') digits += c;
     char* end = nullptr;
     double d = strtod(digits.c_str(), &end);
-    bool whole = !digits.empty() && end == digits.c_str() + digits.size() && digits.find_first_of("0123456789") != digits.npos;
+    bool whole =
+        !digits.empty() && end == digits.c_str() + digits.size() && digits.find_first_of("0123456789") != digits.npos;
     if (whole && std::isfinite(d)) {
       if (!HasAny(t.text, ".eEpP")) Fail("integer overflow: " + QuoteGo(t.text));
       v.is_float = true;

@@ -70,7 +70,10 @@ bool NextChar(std::string_view& s, char quote, int& r, bool& is_byte) {
     int64_t v = 0;
     for (size_t i = 0; i < digits; ++i) {
       char d = s[i];
-      int n = d >= '0' && d <= '9' ? d - '0' : d >= 'a' && d <= 'f' ? d - 'a' + 10 : d >= 'A' && d <= 'F' ? d - 'A' + 10 : -1;
+      int n = d >= '0' && d <= '9'   ? d - '0'
+              : d >= 'a' && d <= 'f' ? d - 'a' + 10
+              : d >= 'A' && d <= 'F' ? d - 'A' + 10
+                                     : -1;
       if (n < 0) return false;
       v = v * 16 + n;
     }
@@ -180,10 +183,10 @@ bool IsPrint(int r) {
     int first, last;
   };
   // Control, format, private and unassigned characters, surrogates, and spaces other than U+0020.
-  static constexpr Range kNot[] = {{0x80, 0xa0},     {0xad, 0xad},     {0x378, 0x379},   {0x600, 0x605},
-                                   {0x61c, 0x61c},   {0x6dd, 0x6dd},   {0x70f, 0x70f},   {0x1680, 0x1680},
-                                   {0x180e, 0x180e}, {0x2000, 0x200f}, {0x2028, 0x202f}, {0x205f, 0x206f},
-                                   {0x3000, 0x3000}, {0xd800, 0xf8ff}, {0xfdd0, 0xfdef}, {0xfeff, 0xfeff},
+  static constexpr Range kNot[] = {{0x80, 0xa0},     {0xad, 0xad},     {0x378, 0x379},     {0x600, 0x605},
+                                   {0x61c, 0x61c},   {0x6dd, 0x6dd},   {0x70f, 0x70f},     {0x1680, 0x1680},
+                                   {0x180e, 0x180e}, {0x2000, 0x200f}, {0x2028, 0x202f},   {0x205f, 0x206f},
+                                   {0x3000, 0x3000}, {0xd800, 0xf8ff}, {0xfdd0, 0xfdef},   {0xfeff, 0xfeff},
                                    {0xfff0, 0xfffb}, {0xfffe, 0xffff}, {0xe0000, 0xe00ff}, {0xf0000, 0x10ffff}};
   for (const Range& n : kNot)
     if (r >= n.first && r <= n.last) return false;

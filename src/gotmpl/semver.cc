@@ -166,7 +166,8 @@ bool VersionConstraint::Part::MatchesNotEqual(const SemanticVersion& v) const {
     if (minor_dirty) return false;
     if (version.patch != v.patch && !patch_dirty) return true;
     if (patch_dirty) {
-      if (!v.prerelease.empty() || !version.prerelease.empty()) return ComparePrerelease(v.prerelease, version.prerelease) != 0;
+      if (!v.prerelease.empty() || !version.prerelease.empty())
+        return ComparePrerelease(v.prerelease, version.prerelease) != 0;
       return false;
     }
   }

@@ -31,10 +31,12 @@ int64_t ToInt64(const Value& v) {
   if (!s || s->empty()) return 0;
   // A point with nothing but zeros after it is dropped; then the whole text must be an integer, with Go's prefixes.
   std::string t = *s;
-  if (size_t point = t.find('.'); point != t.npos && t.find_first_not_of('0', point + 1) == t.npos && point > 0) t.resize(point);
+  if (size_t point = t.find('.'); point != t.npos && t.find_first_not_of('0', point + 1) == t.npos && point > 0)
+    t.resize(point);
   // An underscore may stand between digits.
   for (size_t u = t.find('_'); u != t.npos; u = t.find('_', u)) {
-    if (u == 0 || u + 1 >= t.size() || !isalnum(static_cast<unsigned char>(t[u - 1])) || !isalnum(static_cast<unsigned char>(t[u + 1])))
+    if (u == 0 || u + 1 >= t.size() || !isalnum(static_cast<unsigned char>(t[u - 1])) ||
+        !isalnum(static_cast<unsigned char>(t[u + 1])))
       return 0;
     t.erase(u, 1);
   }

@@ -12,7 +12,8 @@ bool Empty(const Value& v) { return !Truth(v); }
 
 void RegisterDefaults(Engine& e) {
   const S one{{S::kAny}}, more{{S::kAny}, true};
-  Define(e, "default", {{S::kAny, S::kAny}, true}, [](const List& a) -> Result<Value> { return a.size() < 2 || Empty(a[1]) ? a[0] : a[1]; });
+  Define(e, "default", {{S::kAny, S::kAny}, true},
+         [](const List& a) -> Result<Value> { return a.size() < 2 || Empty(a[1]) ? a[0] : a[1]; });
   Define(e, "empty", one, [](const List& a) -> Result<Value> { return Value(Empty(a[0])); });
   Define(e, "coalesce", more, [](const List& a) -> Result<Value> {
     for (const Value& v : a)
@@ -21,7 +22,8 @@ void RegisterDefaults(Engine& e) {
   });
   Define(e, "all", more, [](const List& a) -> Result<Value> { return Value(std::none_of(a.begin(), a.end(), Empty)); });
   Define(e, "any", more, [](const List& a) -> Result<Value> { return Value(!std::all_of(a.begin(), a.end(), Empty)); });
-  Define(e, "ternary", {{S::kAny, S::kAny, S::kBool}}, [](const List& a) -> Result<Value> { return *a[2].as_bool() ? a[0] : a[1]; });
+  Define(e, "ternary", {{S::kAny, S::kAny, S::kBool}},
+         [](const List& a) -> Result<Value> { return *a[2].as_bool() ? a[0] : a[1]; });
   Define(e, "fail", {{S::kString}}, [](const List& a) -> Result<Value> { return Fail(Text(a[0])); });
   for (const char* name : {"toJson", "mustToJson"})
     Define(e, name, one, [](const List& a) -> Result<Value> { return Value(GoJson(a[0])); });

@@ -1,5 +1,5 @@
-// sprig's dictionaries. Source of the behaviour: Masterminds/sprig v3.3 dict.go and, for the merges, mergo as sprig calls it:
-// values of the source are shared with the destination, not copied.
+// sprig's dictionaries. Source of the behaviour: Masterminds/sprig v3.3 dict.go and, for the merges, mergo as sprig
+// calls it: values of the source are shared with the destination, not copied.
 #include "gotmpl/sprig.h"
 
 namespace fairlead::gotmpl::sprig {
@@ -7,8 +7,8 @@ namespace {
 
 bool IsZero(const Value& v) { return !Truth(v) && !v.as_object(); }
 
-// mergo.Merge: with `overwrite`, the source wins wherever it has a key; otherwise it fills what is zero in dst. The pointers
-// are held: one of the maps may lie within the other.
+// mergo.Merge: with `overwrite`, the source wins wherever it has a key; otherwise it fills what is zero in dst. The
+// pointers are held: one of the maps may lie within the other.
 void MergeInto(Engine& engine, const MapPtr& dst, const MapPtr& src, bool overwrite, int depth = 0) {
   if (dst == src) return;
   engine.Filled(dst);
@@ -59,8 +59,11 @@ Result<Value> Dig(const List& args) {
   Value v = args.back();
   for (size_t i = 0; i + 2 < args.size(); ++i) {
     auto m = v.as_map();
-    if (!m) return Fail("interface conversion: interface {} is " + (v.is_nil() ? "nil" : TypeName(v)) + ", not map[string]interface {}");
-    if (!args[i].as_string()) return Fail("interface conversion: interface {} is " + TypeName(args[i]) + ", not string");
+    if (!m)
+      return Fail("interface conversion: interface {} is " + (v.is_nil() ? "nil" : TypeName(v)) +
+                  ", not map[string]interface {}");
+    if (!args[i].as_string())
+      return Fail("interface conversion: interface {} is " + TypeName(args[i]) + ", not string");
     auto it = (*m)->find(Text(args[i]));
     if (it == (*m)->end()) return args[args.size() - 2];
     v = Value(it->second);

@@ -1,5 +1,5 @@
-// sprig's lists. Source of the behaviour: Masterminds/sprig v3.3 list.go. The functions whose name begins with must fail; the
-// others panic, which the executor makes the same error of.
+// sprig's lists. Source of the behaviour: Masterminds/sprig v3.3 list.go. The functions whose name begins with must
+// fail; the others panic, which the executor makes the same error of.
 #include <algorithm>
 
 #include "gotmpl/sprig.h"
@@ -36,11 +36,13 @@ Result<Value> Slice(const List& args) {
 Result<Value> Chunk(const List& args) {
   FL_ASSIGN(ListPtr l, ListOf(args[1], "Cannot chunk"));
   int64_t size = *args[0].as_int();
-  if (size <= 0) return Fail(size == 0 ? "runtime error: integer divide by zero" : "runtime error: makeslice: len out of range");
+  if (size <= 0)
+    return Fail(size == 0 ? "runtime error: integer divide by zero" : "runtime error: makeslice: len out of range");
   List out;
   for (size_t i = 0; i < l->size(); i += static_cast<size_t>(size))
-    out.push_back(Value::NewList(List(l->begin() + static_cast<ptrdiff_t>(i),
-                                      l->begin() + static_cast<ptrdiff_t>(std::min(l->size(), i + static_cast<size_t>(size))))));
+    out.push_back(
+        Value::NewList(List(l->begin() + static_cast<ptrdiff_t>(i),
+                            l->begin() + static_cast<ptrdiff_t>(std::min(l->size(), i + static_cast<size_t>(size))))));
   return Value::NewList(std::move(out));
 }
 

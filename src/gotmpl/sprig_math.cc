@@ -1,4 +1,5 @@
-// sprig's numbers. Source of the behaviour: Masterminds/sprig v3.3 numeric.go; decimals are shopspring's, so 0.1 + 0.2 is 0.3.
+// sprig's numbers. Source of the behaviour: Masterminds/sprig v3.3 numeric.go; decimals are shopspring's, so 0.1 + 0.2
+// is 0.3.
 #include <boost/multiprecision/cpp_dec_float.hpp>
 #include <cmath>
 
@@ -84,7 +85,8 @@ void RegisterMath(Engine& e) {
   Define(e, "int", one, [](const List& a) -> Result<Value> { return Value(ToInt64(a[0])); });
   Define(e, "int64", one, [](const List& a) -> Result<Value> { return Long(ToInt64(a[0])); });
   Define(e, "float64", one, [](const List& a) -> Result<Value> { return Value(ToFloat(a[0])); });
-  Define(e, "atoi", {{S::kString}}, [](const List& a) -> Result<Value> { return Value(ParseInt(Text(a[0])).value_or(0)); });
+  Define(e, "atoi", {{S::kString}},
+         [](const List& a) -> Result<Value> { return Value(ParseInt(Text(a[0])).value_or(0)); });
   Define(e, "toDecimal", one, [](const List& a) -> Result<Value> { return Long(ParseOctal(a[0])); });
   Define(e, "add1", one, [](const List& a) -> Result<Value> { return Long(ToInt64(a[0]) + 1); });
   Define(e, "add", more, [](const List& a) -> Result<Value> {
@@ -135,10 +137,12 @@ void RegisterMath(Engine& e) {
   Define(e, "add1f", one, [add](const List& a) { return Decimals(Decimal(1), a, 0, add); });
   Define(e, "addf", more, [add](const List& a) { return Decimals(Decimal(0), a, 0, add); });
   Define(e, "subf", one_and_more, [](const List& a) {
-    return Decimals(Exact(a[0]), a, 1, [](const Decimal& x, const Decimal& y) -> Result<Decimal> { return Decimal(x - y); });
+    return Decimals(Exact(a[0]), a, 1,
+                    [](const Decimal& x, const Decimal& y) -> Result<Decimal> { return Decimal(x - y); });
   });
   Define(e, "mulf", one_and_more, [](const List& a) {
-    return Decimals(Exact(a[0]), a, 1, [](const Decimal& x, const Decimal& y) -> Result<Decimal> { return Decimal(x * y); });
+    return Decimals(Exact(a[0]), a, 1,
+                    [](const Decimal& x, const Decimal& y) -> Result<Decimal> { return Decimal(x * y); });
   });
   Define(e, "divf", one_and_more, [](const List& a) { return Decimals(Exact(a[0]), a, 1, Divide); });
 }

@@ -1,5 +1,5 @@
-// sprig's regular expressions. RE2 is the same language as Go's. Source of the behaviour: Masterminds/sprig v3.3 regex.go and
-// Go's regexp package.
+// sprig's regular expressions. RE2 is the same language as Go's. Source of the behaviour: Masterminds/sprig v3.3
+// regex.go and Go's regexp package.
 #include <re2/re2.h>
 
 #include "gotmpl/quote.h"
@@ -40,14 +40,18 @@ Result<Expression> Compile(const std::string& text) {
   if (re->ok()) return re;
   std::string message = std::string("error parsing regexp: ") + Complaint(re->error_code());
   // Go shows the whole group that is not closed, and nothing after a backslash at the end.
-  std::string about = re->error_code() == RE2::ErrorMissingParen || re->error_code() == RE2::ErrorUnexpectedParen ? text : re->error_arg();
+  std::string about = re->error_code() == RE2::ErrorMissingParen || re->error_code() == RE2::ErrorUnexpectedParen
+                          ? text
+                          : re->error_arg();
   return Fail(message + ": `" + (re->error_code() == RE2::ErrorTrailingBackslash ? "" : about) + "`");
 }
 
 // As MustCompile, whose panic names the expression.
 Result<Expression> MustCompile(const std::string& text) {
   auto re = Compile(text);
-  if (!re.ok()) return Fail("regexp: Compile(" + (CanBackquote(text) ? "`" + text + "`" : QuoteGo(text)) + "): " + re.error().message);
+  if (!re.ok())
+    return Fail("regexp: Compile(" + (CanBackquote(text) ? "`" + text + "`" : QuoteGo(text)) +
+                "): " + re.error().message);
   return re;
 }
 
@@ -146,7 +150,8 @@ std::string QuoteMeta(const std::string& s) {
 }
 
 // Both forms of a function: the one that panics and the one that fails, which differ in what they say.
-void Both(Engine& e, const std::string& name, const Signature& s, const std::function<Result<Value>(const RE2&, const List&)>& f) {
+void Both(Engine& e, const std::string& name, const Signature& s,
+          const std::function<Result<Value>(const RE2&, const List&)>& f) {
   std::string must = "must" + name;
   must[4] = static_cast<char>(toupper(static_cast<unsigned char>(must[4])));
   Define(e, name, s, [f](const List& a) -> Result<Value> {
@@ -162,7 +167,8 @@ void Both(Engine& e, const std::string& name, const Signature& s, const std::fun
 }  // namespace
 
 void RegisterRegex(Engine& e) {
-  const S two{{S::kString, S::kString}}, three{{S::kString, S::kString, S::kString}}, limited{{S::kString, S::kString, S::kInt}};
+  const S two{{S::kString, S::kString}}, three{{S::kString, S::kString, S::kString}},
+      limited{{S::kString, S::kString, S::kInt}};
   auto match = [](const RE2& re, const std::string& s) { return RE2::PartialMatch(s, re); };
   Define(e, "regexMatch", two, [match](const List& a) -> Result<Value> {
     auto re = Compile(Text(a[0]));
@@ -178,13 +184,18 @@ void RegisterRegex(Engine& e) {
   });
   Both(e, "regexFindAll", limited, [](const RE2& re, const List& a) -> Result<Value> {
     List out;
-    for (const auto& m : Matches(re, Text(a[1]), *a[2].as_int())) out.emplace_back(std::string(m[0].data(), m[0].size()));
+    for (const auto& m : Matches(re, Text(a[1]), *a[2].as_int()))
+      out.emplace_back(std::string(m[0].data(), m[0].size()));
     return Value::NewList(std::move(out));
   });
-  Both(e, "regexReplaceAll", three, [](const RE2& re, const List& a) { return Replace(re, Text(a[1]), Text(a[2]), false); });
-  Both(e, "regexReplaceAllLiteral", three, [](const RE2& re, const List& a) { return Replace(re, Text(a[1]), Text(a[2]), true); });
-  Both(e, "regexSplit", limited, [](const RE2& re, const List& a) -> Result<Value> { return Split(re, Text(a[1]), *a[2].as_int()); });
-  Define(e, "regexQuoteMeta", {{S::kString}}, [](const List& a) -> Result<Value> { return Value(QuoteMeta(Text(a[0]))); });
+  Both(e, "regexReplaceAll", three,
+       [](const RE2& re, const List& a) { return Replace(re, Text(a[1]), Text(a[2]), false); });
+  Both(e, "regexReplaceAllLiteral", three,
+       [](const RE2& re, const List& a) { return Replace(re, Text(a[1]), Text(a[2]), true); });
+  Both(e, "regexSplit", limited,
+       [](const RE2& re, const List& a) -> Result<Value> { return Split(re, Text(a[1]), *a[2].as_int()); });
+  Define(e, "regexQuoteMeta", {{S::kString}},
+         [](const List& a) -> Result<Value> { return Value(QuoteMeta(Text(a[0]))); });
 }
 
 }  // namespace fairlead::gotmpl::sprig

@@ -1,5 +1,5 @@
-// sprig's text functions. Source of the behaviour: Masterminds/sprig v3.3 strings.go and Masterminds/goutils. Lengths and
-// positions count bytes, as there.
+// sprig's text functions. Source of the behaviour: Masterminds/sprig v3.3 strings.go and Masterminds/goutils. Lengths
+// and positions count bytes, as there.
 #include <cctype>
 
 #include "gotmpl/format.h"
@@ -16,21 +16,23 @@ constexpr int64_t kMaxText = 16 << 20;
 int Upper(int r) {
   if (r < 128) return toupper(r);
   if (r == 0xff) return 0x178;
-  if ((r >= 0xe0 && r <= 0xfe && r != 0xf7) || (r >= 0x3b1 && r <= 0x3c9 && r != 0x3c2) || (r >= 0x430 && r <= 0x44f)) return r - 32;
+  if ((r >= 0xe0 && r <= 0xfe && r != 0xf7) || (r >= 0x3b1 && r <= 0x3c9 && r != 0x3c2) || (r >= 0x430 && r <= 0x44f))
+    return r - 32;
   if (r >= 0x450 && r <= 0x45f) return r - 80;
   if ((r >= 0x100 && r <= 0x137 && r != 0x131) || (r >= 0x14a && r <= 0x177)) return r & ~1;
   return r;
 }
 int Lower(int r) {
   if (r < 128) return tolower(r);
-  if ((r >= 0xc0 && r <= 0xde && r != 0xd7) || (r >= 0x391 && r <= 0x3a9 && r != 0x3a2) || (r >= 0x410 && r <= 0x42f)) return r + 32;
+  if ((r >= 0xc0 && r <= 0xde && r != 0xd7) || (r >= 0x391 && r <= 0x3a9 && r != 0x3a2) || (r >= 0x410 && r <= 0x42f))
+    return r + 32;
   if (r >= 0x400 && r <= 0x40f) return r + 80;
   if ((r >= 0x100 && r <= 0x137 && r != 0x130) || (r >= 0x14a && r <= 0x177)) return r | 1;
   return r;
 }
 bool IsSpace(int r) {
-  return r == ' ' || (r >= '\t' && r <= '\r') || r == 0x85 || r == 0xa0 || r == 0x1680 || (r >= 0x2000 && r <= 0x200a) ||
-         r == 0x2028 || r == 0x2029 || r == 0x202f || r == 0x205f || r == 0x3000;
+  return r == ' ' || (r >= '\t' && r <= '\r') || r == 0x85 || r == 0xa0 || r == 0x1680 ||
+         (r >= 0x2000 && r <= 0x200a) || r == 0x2028 || r == 0x2029 || r == 0x202f || r == 0x205f || r == 0x3000;
 }
 
 // Each character, with the one before it (-1 at first).
@@ -85,7 +87,8 @@ std::vector<std::string> SplitText(const std::string& s, const std::string& sepa
     }
     return out;
   }
-  for (size_t next; (next = s.find(separator, at)) != s.npos && (limit < 0 || static_cast<int64_t>(out.size()) < limit - 1);
+  for (size_t next;
+       (next = s.find(separator, at)) != s.npos && (limit < 0 || static_cast<int64_t>(out.size()) < limit - 1);
        at = next + separator.size())
     out.push_back(s.substr(at, next - at));
   out.push_back(s.substr(at));
@@ -153,7 +156,8 @@ Result<Value> Repeat(const List& a) {
   int64_t n = *a[0].as_int();
   const std::string& s = Text(a[1]);
   if (n < 0) return Fail("strings: negative Repeat count");
-  if (!s.empty() && n > kMaxText / static_cast<int64_t>(s.size())) return Fail("strings: Repeat output length overflow");
+  if (!s.empty() && n > kMaxText / static_cast<int64_t>(s.size()))
+    return Fail("strings: Repeat output length overflow");
   std::string out;
   out.reserve(static_cast<size_t>(n) * s.size());
   for (int64_t i = 0; i < n && !s.empty(); ++i) out += s;
@@ -167,13 +171,16 @@ Result<Value> Substr(const List& a) {
   if (start < 0) {
     start = 0;
     if (end < 0 || end > size)
-      return Fail("runtime error: slice bounds out of range [:" + std::to_string(end) + "]" + (end < 0 ? "" : " with length " + std::to_string(size)));
+      return Fail("runtime error: slice bounds out of range [:" + std::to_string(end) + "]" +
+                  (end < 0 ? "" : " with length " + std::to_string(size)));
   } else if (end < 0 || end > size) {
     end = size;
     if (start > size)
-      return Fail("runtime error: slice bounds out of range [" + std::to_string(start) + ":" + std::to_string(size) + "]");
+      return Fail("runtime error: slice bounds out of range [" + std::to_string(start) + ":" + std::to_string(size) +
+                  "]");
   }
-  if (start > end) return Fail("runtime error: slice bounds out of range [" + std::to_string(start) + ":" + std::to_string(end) + "]");
+  if (start > end)
+    return Fail("runtime error: slice bounds out of range [" + std::to_string(start) + ":" + std::to_string(end) + "]");
   return Value(s.substr(static_cast<size_t>(start), static_cast<size_t>(end - start)));
 }
 
@@ -206,9 +213,8 @@ void RegisterStrings(Engine& e) {
   on_text("untitle", [](const std::string& s) {
     return Map1(s, [](int r, int before) { return before < 0 || IsSpace(before) ? Lower(r) : r; });
   });
-  on_text("swapcase", [](const std::string& s) {
-    return Map1(s, [](int r, int) { return Upper(r) == r ? Lower(r) : Upper(r); });
-  });
+  on_text("swapcase",
+          [](const std::string& s) { return Map1(s, [](int r, int) { return Upper(r) == r ? Lower(r) : Upper(r); }); });
   on_text("nospace", [](const std::string& s) { return Map1(s, [](int r, int) { return IsSpace(r) ? -1 : r; }); });
   on_text("initials", [](const std::string& s) {
     return Map1(s, [](int r, int before) { return !IsSpace(r) && (before < 0 || IsSpace(before)) ? r : -1; });
@@ -216,8 +222,11 @@ void RegisterStrings(Engine& e) {
   auto on_two = [&](const char* name, Value (*f)(const std::string&, const std::string&)) {
     Define(e, name, two, [f](const List& a) -> Result<Value> { return f(Text(a[0]), Text(a[1])); });
   };
-  on_two("trimSuffix", [](const std::string& a, const std::string& b) { return Value(b.ends_with(a) ? b.substr(0, b.size() - a.size()) : b); });
-  on_two("trimPrefix", [](const std::string& a, const std::string& b) { return Value(b.starts_with(a) ? b.substr(a.size()) : b); });
+  on_two("trimSuffix", [](const std::string& a, const std::string& b) {
+    return Value(b.ends_with(a) ? b.substr(0, b.size() - a.size()) : b);
+  });
+  on_two("trimPrefix",
+         [](const std::string& a, const std::string& b) { return Value(b.starts_with(a) ? b.substr(a.size()) : b); });
   for (const char* name : {"trimAll", "trimall"})
     on_two(name, [](const std::string& a, const std::string& b) { return Value(TrimSet(b, a)); });
   on_two("contains", [](const std::string& a, const std::string& b) { return Value(b.find(a) != b.npos); });
@@ -255,7 +264,8 @@ void RegisterStrings(Engine& e) {
     if (right < 4 || (left > 0 && right < 7)) return a[2];
     return Value(Abbreviate(Text(a[2]), left, right));
   });
-  Define(e, "wrap", number_text, [](const List& a) -> Result<Value> { return Value(Wrap(Text(a[1]), *a[0].as_int(), "", false)); });
+  Define(e, "wrap", number_text,
+         [](const List& a) -> Result<Value> { return Value(Wrap(Text(a[1]), *a[0].as_int(), "", false)); });
   Define(e, "wrapWith", {{S::kInt, S::kString, S::kString}},
          [](const List& a) -> Result<Value> { return Value(Wrap(Text(a[2]), *a[0].as_int(), Text(a[1]), true)); });
   Define(e, "plural", {{S::kString, S::kString, S::kInt}},
@@ -274,7 +284,8 @@ void RegisterStrings(Engine& e) {
     auto texts = StringsOf(a[0]);
     return Value::NewList(List(texts.begin(), texts.end()));
   });
-  Define(e, "join", {{S::kString, S::kAny}}, [](const List& a) -> Result<Value> { return Value(Join(StringsOf(a[1]), Text(a[0]))); });
+  Define(e, "join", {{S::kString, S::kAny}},
+         [](const List& a) -> Result<Value> { return Value(Join(StringsOf(a[1]), Text(a[0]))); });
   Define(e, "hello", {}, [](const List&) -> Result<Value> { return Value("Hello!"); });
 }
 

@@ -13,7 +13,8 @@ void RegisterTypes(Engine& e) {
     return Value(Text(a[0]) == t || "*" + Text(a[0]) == t);
   });
   Define(e, "kindIs", target, [](const List& a) -> Result<Value> { return Value(Text(a[0]) == KindOf(a[1])); });
-  Define(e, "deepEqual", {{S::kAny, S::kAny}}, [](const List& a) -> Result<Value> { return Value(DeepEqual(a[0], a[1])); });
+  Define(e, "deepEqual", {{S::kAny, S::kAny}},
+         [](const List& a) -> Result<Value> { return Value(DeepEqual(a[0], a[1])); });
 }
 
 }  // namespace fairlead::gotmpl::sprig

@@ -134,9 +134,9 @@ class Walk {
     }
     if (auto x = a.as_map()) {
       auto y = b.as_map();
-      return y && std::equal((*x)->begin(), (*x)->end(), (*y)->begin(), (*y)->end(), [this](const auto& p, const auto& q) {
-               return p.first == q.first && Equal(p.second, q.second);
-             });
+      return y && std::equal(
+                      (*x)->begin(), (*x)->end(), (*y)->begin(), (*y)->end(),
+                      [this](const auto& p, const auto& q) { return p.first == q.first && Equal(p.second, q.second); });
     }
     if (auto x = a.as_object()) return b.as_object() && *x == *b.as_object();
     return b.is_nil();

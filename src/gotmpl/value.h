@@ -29,7 +29,7 @@ using ObjectPtr = std::shared_ptr<Object>;
 
 class Value {
  public:
-  Value() = default;  // nil
+  Value() = default;                             // nil
   Value(bool b) : v_(b) {}                       // NOLINT: implicit on purpose
   Value(int64_t i) : v_(i) {}                    // NOLINT
   Value(int i) : v_(static_cast<int64_t>(i)) {}  // NOLINT
@@ -82,8 +82,8 @@ const ListPtr* ListIn(const Value& v);
 // Go's []byte.
 Value BytesValue(std::string bytes);
 
-// Thrown by what walks through a value that is nested too deep, has too many parts, or contains itself; the executor makes
-// an error of it.
+// Thrown by what walks through a value that is nested too deep, has too many parts, or contains itself; the executor
+// makes an error of it.
 struct ValueTooLarge {};
 
 // Go's truth: nil, false, 0, "", and empty lists and maps are false.

@@ -105,9 +105,9 @@ Status AddLoopbackAddress6(const std::string& address) {
   if (inet_pton(AF_INET6, address.c_str(), &addr) != 1)
     return MakeError(Code::kInvalid, address + " is not an IPv6 address");
   ifaddrmsg message{AF_INET6, 128, IFA_F_NODAD, 0, if_nametoindex("lo")};
-  FL_ASSIGN(int error, RtRequest(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, message)
-                           .Attribute(IFA_LOCAL, &addr, sizeof addr)
-                           .Send());
+  FL_ASSIGN(
+      int error,
+      RtRequest(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, message).Attribute(IFA_LOCAL, &addr, sizeof addr).Send());
   if (error != 0 && error != EEXIST) return ErrnoError("adding " + address + " to lo", error);
   return {};
 }

@@ -14,8 +14,8 @@ struct ContextFree {
 };
 using Context = std::unique_ptr<nft_ctx, ContextFree>;
 
-// One for each thread: its socket belongs to the network namespace that the thread is in, and threads do not change that
-// again. Making one reads half a dozen files.
+// One for each thread: its socket belongs to the network namespace that the thread is in, and threads do not change
+// that again. Making one reads half a dozen files.
 Result<nft_ctx*> ThreadsContext() {
   thread_local Context context;
   if (!context) {

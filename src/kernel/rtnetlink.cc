@@ -40,7 +40,8 @@ Result<int> RtRequest::Send() const {
   FL_ASSIGN(UniqueFd fd, SendMessage(Message(NLM_F_ACK)));
   char reply[4096];
   ssize_t n = ::recv(fd.get(), reply, sizeof reply, 0);
-  if (n < static_cast<ssize_t>(sizeof(nlmsghdr) + sizeof(int))) return ErrnoError("netlink receive", n < 0 ? errno : EBADMSG);
+  if (n < static_cast<ssize_t>(sizeof(nlmsghdr) + sizeof(int)))
+    return ErrnoError("netlink receive", n < 0 ? errno : EBADMSG);
   int error = 0;
   memcpy(&error, reply + sizeof(nlmsghdr), sizeof error);
   return -error;
@@ -55,7 +56,8 @@ Status RtRequest::Dump(const Each& each) const {
     auto left = static_cast<unsigned>(n);
     for (auto* h = reinterpret_cast<nlmsghdr*>(buf); NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
       if (h->nlmsg_type == NLMSG_DONE) return {};
-      if (h->nlmsg_type == NLMSG_ERROR) return ErrnoError("netlink dump", -reinterpret_cast<nlmsgerr*>(NLMSG_DATA(h))->error);
+      if (h->nlmsg_type == NLMSG_ERROR)
+        return ErrnoError("netlink dump", -reinterpret_cast<nlmsgerr*>(NLMSG_DATA(h))->error);
       each(*h);
     }
   }

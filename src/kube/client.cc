@@ -19,14 +19,10 @@ std::string Query(const std::vector<std::pair<std::string, std::string>>& params
 
 const char* ContentType(PatchType type) {
   switch (type) {
-    case PatchType::kMerge:
-      return "application/merge-patch+json";
-    case PatchType::kJson:
-      return "application/json-patch+json";
-    case PatchType::kStrategic:
-      return "application/strategic-merge-patch+json";
-    case PatchType::kApply:
-      return "application/apply-patch+yaml";
+    case PatchType::kMerge: return "application/merge-patch+json";
+    case PatchType::kJson: return "application/json-patch+json";
+    case PatchType::kStrategic: return "application/strategic-merge-patch+json";
+    case PatchType::kApply: return "application/apply-patch+yaml";
   }
   return "";
 }
@@ -41,32 +37,17 @@ Error ErrorFromStatus(const Json& status, int http_status, const std::string& wh
   e.message =
       what + ": " + (message.empty() ? "the server answered with status " + std::to_string(http_status) : message);
   switch (http_status) {
-    case 401:
-      e.code = Code::kUnauthorized;
-      break;
-    case 403:
-      e.code = Code::kForbidden;
-      break;
-    case 404:
-      e.code = Code::kNotFound;
-      break;
-    case 409:
-      e.code = e.reason == "AlreadyExists" ? Code::kAlreadyExists : Code::kConflict;
-      break;
-    case 410:
-      e.code = Code::kGone;
-      break;
+    case 401: e.code = Code::kUnauthorized; break;
+    case 403: e.code = Code::kForbidden; break;
+    case 404: e.code = Code::kNotFound; break;
+    case 409: e.code = e.reason == "AlreadyExists" ? Code::kAlreadyExists : Code::kConflict; break;
+    case 410: e.code = Code::kGone; break;
     case 400:
     case 413:
     case 415:
-    case 422:
-      e.code = Code::kInvalid;
-      break;
-    case 405:
-      e.code = Code::kUnsupported;
-      break;
-    default:
-      e.code = http_status == 429 || http_status >= 500 ? Code::kUnavailable : Code::kInternal;
+    case 422: e.code = Code::kInvalid; break;
+    case 405: e.code = Code::kUnsupported; break;
+    default: e.code = http_status == 429 || http_status >= 500 ? Code::kUnavailable : Code::kInternal;
   }
   return e;
 }

@@ -32,7 +32,8 @@ Result<std::unique_ptr<Fabric>> Fabric::Create() {
     FL_TRY(EnableForwarding());
     // An address of its own: a bridge without one takes its lowest port's, which changes as nodes come and go.
     return Ip(
-        "link set lo up\nlink add br0 address 02:00:00:00:00:01 type bridge\naddr add 172.31.0.1/24 dev br0\naddr add 10.96.0.1/32 dev br0\nlink "
+        "link set lo up\nlink add br0 address 02:00:00:00:00:01 type bridge\naddr add 172.31.0.1/24 dev br0\naddr add "
+        "10.96.0.1/32 dev br0\nlink "
         "set br0 up\n");
   }));
   return fabric;

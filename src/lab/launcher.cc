@@ -143,7 +143,8 @@ int NodeMain(const std::vector<std::string>& a) {
   // the machine's.
   Must(::mount("ns", "/proc/1/ns", "tmpfs", 0, "mode=755") == 0, "mount /proc/1/ns");
   UniqueFd net(::open("/proc/1/ns/net", O_CREAT | O_RDONLY | O_CLOEXEC, 0444));
-  Must(net.valid() && ::mount("/proc/self/ns/net", "/proc/1/ns/net", nullptr, MS_BIND, nullptr) == 0, "the node's netns");
+  Must(net.valid() && ::mount("/proc/self/ns/net", "/proc/1/ns/net", nullptr, MS_BIND, nullptr) == 0,
+       "the node's netns");
   (void)!::write(STDOUT_FILENO, "ready\n", 6);
   char c;
   while (::read(STDIN_FILENO, &c, 1) > 0) {

@@ -257,7 +257,8 @@ void PodWorker::StartContainer(RunningContainer& c) {
     bool rules = false;
     if (auto fd = kernel::OpenNetns(netns_path_); fd.ok())
       rules = kernel::RunInNetns(fd->get(), [] {
-                for (const char* of : {"table inet istio-proxy-nat", "table inet istio-ambient-nat", "chain ip nat ISTIO_OUTPUT"})
+                for (const char* of :
+                     {"table inet istio-proxy-nat", "table inet istio-ambient-nat", "chain ip nat ISTIO_OUTPUT"})
                   if (kernel::NftListJson(std::string("list ") + of).ok()) return Status();
                 return Status(MakeError(Code::kNotFound, "none of istio's tables"));
               }).ok();

@@ -258,11 +258,13 @@ TEST(Chart, AsksForNoMoreThanEachModeNeeds) {
     const auto objects = RenderCni(values);
     for (const Json& o : *objects)
       if (Str(o, "kind") == "DaemonSet")
-        return value::Dump(value::At(o, "spec", "template", "spec", "containers", 0, "securityContext", "capabilities", "add"));
+        return value::Dump(
+            value::At(o, "spec", "template", "spec", "containers", 0, "securityContext", "capabilities", "add"));
     return std::string();
   };
   EXPECT_EQ(capabilities(Json::object()), R"(["NET_ADMIN","SYS_ADMIN","DAC_OVERRIDE"])");
-  EXPECT_EQ(capabilities({{"cni", {{"ambient", {{"enabled", true}}}}}}), R"(["NET_ADMIN","SYS_ADMIN","DAC_OVERRIDE","SYS_PTRACE"])");
+  EXPECT_EQ(capabilities({{"cni", {{"ambient", {{"enabled", true}}}}}}),
+            R"(["NET_ADMIN","SYS_ADMIN","DAC_OVERRIDE","SYS_PTRACE"])");
   EXPECT_EQ(capabilities({{"global", {{"nativeNftables", false}}}}),
             R"(["NET_ADMIN","SYS_ADMIN","DAC_OVERRIDE","NET_RAW","SYS_PTRACE"])");
   auto rules = [](const Json& values) {
@@ -273,14 +275,14 @@ TEST(Chart, AsksForNoMoreThanEachModeNeeds) {
   };
   EXPECT_EQ(rules(Json::object()).find("patch"), std::string::npos) << "a sidecar agent writes nothing";
   EXPECT_NE(rules({{"cni", {{"ambient", {{"enabled", true}}}}}}).find("pods/status"), std::string::npos);
-  EXPECT_EQ(rules({{"cni", {{"repair", {{"deletePods", true}}}}}}).find("delete"), std::string::npos) << "repairPods goes first";
-  EXPECT_NE(rules({{"cni", {{"repair", {{"repairPods", false}, {"deletePods", true}}}}}}).find("delete"), std::string::npos);
+  EXPECT_EQ(rules({{"cni", {{"repair", {{"deletePods", true}}}}}}).find("delete"), std::string::npos)
+      << "repairPods goes first";
+  EXPECT_NE(rules({{"cni", {{"repair", {{"repairPods", false}, {"deletePods", true}}}}}}).find("delete"),
+            std::string::npos);
 }
 
 TEST(Chart, RefusesValuesThatItCannotHonour) {
-  EXPECT_NE(RenderCni({{"cni", {{"provider", "magic"}}}})
-                .error()
-                .message.find("execution error at (cni/templates/"),
+  EXPECT_NE(RenderCni({{"cni", {{"provider", "magic"}}}}).error().message.find("execution error at (cni/templates/"),
             std::string::npos);
   EXPECT_NE(RenderCni({{"cni", {{"provider", "magic"}}}}).error().message.find("\"magic\" is not known"),
             std::string::npos);

@@ -41,8 +41,7 @@ Result<std::vector<AmbientSettings::Selector>> ParseEnablementSelectors(const st
     auto pods = kube::Selector::FromJson(At(item, "podSelector"));
     auto namespaces = kube::Selector::FromJson(At(item, "namespaceSelector"));
     const auto& bad = !pods.ok() ? pods : namespaces;
-    if (!bad.ok())
-      return bad.error().Wrap("AMBIENT_ENABLEMENT_SELECTOR, entry " + std::to_string(out.size() + 1));
+    if (!bad.ok()) return bad.error().Wrap("AMBIENT_ENABLEMENT_SELECTOR, entry " + std::to_string(out.size() + 1));
     out.push_back({std::move(*pods), std::move(*namespaces)});
   }
   return out;

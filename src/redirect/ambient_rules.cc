@@ -21,15 +21,22 @@ class Builder {
       Jump(table, "OUTPUT", "ISTIO_OUTPUT");
       Jump(table, "PREROUTING", "ISTIO_PRERT");
     }
-    Add("mangle", {.chain = "ISTIO_PRERT", .mark = kZtunnel,
+    Add("mangle", {.chain = "ISTIO_PRERT",
+                   .mark = kZtunnel,
                    .verdict = {.kind = Verdict::kSetConnmark, .value = 0x111, .mask = 0xfff}});
     Add("mangle", {.chain = "ISTIO_OUTPUT", .connmark = kReply, .verdict = {.kind = Verdict::kRestoreMark}});
     Inbound();
     Outbound();
     if (c_.dns_capture) {
-      Add("raw", {.chain = "ISTIO_OUTPUT", .protocol = "udp", .dport = {53}, .mark = kZtunnel,
+      Add("raw", {.chain = "ISTIO_OUTPUT",
+                  .protocol = "udp",
+                  .dport = {53},
+                  .mark = kZtunnel,
                   .verdict = {.kind = Verdict::kZone, .number = 1}});
-      Add("raw", {.chain = "ISTIO_PRERT", .protocol = "udp", .sport = 53, .mark = kNotZtunnel,
+      Add("raw", {.chain = "ISTIO_PRERT",
+                  .protocol = "udp",
+                  .sport = 53,
+                  .mark = kNotZtunnel,
                   .verdict = {.kind = Verdict::kZone, .number = 1}});
     }
     set_.routes.push_back({.mark = 0x111, .mask = 0xfff, .table = 100, .priority = 32764});
@@ -39,7 +46,9 @@ class Builder {
  private:
   void Inbound() {
     for (const std::string& i : c_.reroute_interfaces) {
-      Add("nat", {.chain = "ISTIO_PRERT", .iif = i, .protocol = "tcp",
+      Add("nat", {.chain = "ISTIO_PRERT",
+                  .iif = i,
+                  .protocol = "tcp",
                   .verdict = {.kind = Verdict::kRedirect, .number = kOutboundPort}});
       Add("nat", {.chain = "ISTIO_PRERT", .iif = i, .protocol = "tcp"});
     }
@@ -49,24 +58,41 @@ class Builder {
     Both({.chain = "ISTIO_OUTPUT", .protocol = "tcp", .dst = Address{}, .verdict = {.kind = Verdict::kAccept}},
          c_.probe_address, c_.probe_address6);
     if (!c_.bypass_inbound)
-      Both({.chain = "ISTIO_PRERT", .protocol = "tcp", .dst = Address{"", true}, .dport = {kTunnelPort},
-            .not_dport = true, .mark = kNotZtunnel, .verdict = {.kind = Verdict::kRedirect, .number = kInboundPort}},
+      Both({.chain = "ISTIO_PRERT",
+            .protocol = "tcp",
+            .dst = Address{"", true},
+            .dport = {kTunnelPort},
+            .not_dport = true,
+            .mark = kNotZtunnel,
+            .verdict = {.kind = Verdict::kRedirect, .number = kInboundPort}},
            "127.0.0.1/32", "::1/128");
   }
 
   void Outbound() {
     if (c_.dns_capture) {
       Verdict dns{.kind = Verdict::kRedirect, .number = kDnsPort};
-      Add("nat", {.chain = "ISTIO_OUTPUT", .oif = "lo", .not_oif = true, .protocol = "udp", .dport = {53},
-                  .mark = kNotZtunnel, .verdict = dns});
-      Both({.chain = "ISTIO_OUTPUT", .protocol = "tcp", .dst = Address{"", true}, .dport = {53}, .mark = kNotZtunnel,
+      Add("nat", {.chain = "ISTIO_OUTPUT",
+                  .oif = "lo",
+                  .not_oif = true,
+                  .protocol = "udp",
+                  .dport = {53},
+                  .mark = kNotZtunnel,
+                  .verdict = dns});
+      Both({.chain = "ISTIO_OUTPUT",
+            .protocol = "tcp",
+            .dst = Address{"", true},
+            .dport = {53},
+            .mark = kNotZtunnel,
             .verdict = dns},
            "127.0.0.1/32", "::1/128");
     }
     Add("nat", {.chain = "ISTIO_OUTPUT", .protocol = "tcp", .mark = kReply, .verdict = {.kind = Verdict::kAccept}});
     Both({.chain = "ISTIO_OUTPUT", .oif = "lo", .dst = Address{"", true}, .verdict = {.kind = Verdict::kAccept}},
          "127.0.0.1/32", "::1/128");
-    Both({.chain = "ISTIO_OUTPUT", .protocol = "tcp", .dst = Address{"", true}, .mark = kNotZtunnel,
+    Both({.chain = "ISTIO_OUTPUT",
+          .protocol = "tcp",
+          .dst = Address{"", true},
+          .mark = kNotZtunnel,
           .verdict = {.kind = Verdict::kRedirect, .number = kOutboundPort}},
          "127.0.0.1/32", "::1/128");
   }

@@ -35,7 +35,8 @@ Result<std::string> ListRules() {
   std::string out;
   for (const Json& entry : j["nftables"]) {
     if (entry.contains("set")) out += "set " + value::Str(entry, "set", "name") + "\n";
-    if (entry.contains("chain")) out += "chain " + value::Str(entry, "chain", "name") + " " + value::Str(entry, "chain", "hook") + "\n";
+    if (entry.contains("chain"))
+      out += "chain " + value::Str(entry, "chain", "name") + " " + value::Str(entry, "chain", "hook") + "\n";
     if (!entry.contains("rule")) continue;
     for (const Json& e : value::At(entry, "rule", "expr"))
       if (!e.contains("counter")) out += value::Dump(e);
@@ -106,7 +107,8 @@ Status HostProbes::Set(const std::string& pod_uid, const std::vector<std::string
       script += verb + (" element " + kTable) + " " + SetOf(a) + " { " + a + rest + " }\n";
     };
     for (const auto& [a, uid] : have)
-      if (uid == pod_uid && std::find(addresses.begin(), addresses.end(), a) == addresses.end()) element("delete", a, "");
+      if (uid == pod_uid && std::find(addresses.begin(), addresses.end(), a) == addresses.end())
+        element("delete", a, "");
     for (const std::string& a : addresses) {
       auto it = have.find(a);
       if (it != have.end() && it->second == pod_uid) continue;
@@ -135,9 +137,8 @@ Result<int> HostProbes::KeepOnly(const std::function<bool(const std::string&)>& 
 
 Status HostProbes::Uninstall() {
   std::lock_guard lock(mutex_);
-  return kernel::RunInNetns(netns_.get(), [] {
-    return kernel::NftRun("add table " + kTable + "\ndelete table " + kTable + "\n");
-  });
+  return kernel::RunInNetns(netns_.get(),
+                            [] { return kernel::NftRun("add table " + kTable + "\ndelete table " + kTable + "\n"); });
 }
 
 }  // namespace fairlead::redirect

@@ -1,9 +1,9 @@
-// The exemption of the kubelet's probes: connections from the node itself to an enrolled pod get a source address that the
-// pod's rules let pass by ztunnel. One table in the host's network namespace: inet istio-ambient-nat with the sets
+// The exemption of the kubelet's probes: connections from the node itself to an enrolled pod get a source address that
+// the pod's rules let pass by ztunnel. One table in the host's network namespace: inet istio-ambient-nat with the sets
 // istio-inpod-probes-v4 and -v6 of pod addresses, each with the pod's UID as its comment.
 //
-// It is only ever changed by difference: an agent that starts finds the sets as the one before left them and takes nothing
-// out that is still valid, so no probe meets a moment without its exemption.
+// It is only ever changed by difference: an agent that starts finds the sets as the one before left them and takes
+// nothing out that is still valid, so no probe meets a moment without its exemption.
 //
 // Threading: every member may be called from any thread.
 #pragma once

@@ -36,7 +36,8 @@ std::string Words(const Rule& r, bool v6) {
   }
   if (r.sport) out += "-m " + r.protocol + " --sport " + std::to_string(r.sport) + " ";
   if (!r.ct_state.empty()) out += "-m conntrack --ctstate " + r.ct_state + " ";
-  if (r.mark) out += std::string("-m mark ") + not_if(r.mark->negate) + "--mark " + WithMask(r.mark->value, r.mark->mask) + " ";
+  if (r.mark)
+    out += std::string("-m mark ") + not_if(r.mark->negate) + "--mark " + WithMask(r.mark->value, r.mark->mask) + " ";
   if (r.connmark)
     out += std::string("-m connmark ") + not_if(r.connmark->negate) + "--mark " +
            WithMask(r.connmark->value, r.connmark->mask) + " ";
@@ -82,9 +83,9 @@ IptablesTables IptablesWanted(const RuleSet& rules, bool v6) {
 }
 
 // `ours` decides about the rules of built-in chains.
-static IptablesTables Parse(const std::string& text,
-                            const std::function<bool(const std::string& table, const std::string& chain,
-                                                     const std::string& words)>& ours) {
+static IptablesTables Parse(
+    const std::string& text,
+    const std::function<bool(const std::string& table, const std::string& chain, const std::string& words)>& ours) {
   IptablesTables out;
   std::string table;
   for (const std::string& line : Split(text, '\n')) {

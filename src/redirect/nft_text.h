@@ -6,8 +6,8 @@
 
 namespace fairlead::redirect {
 
-// What makes one table. Taking one away has the kernel wait for its readers (some 10 ms), so that is only done to one that
-// is there.
+// What makes one table. Taking one away has the kernel wait for its readers (some 10 ms), so that is only done to one
+// that is there.
 struct NftTable {
   std::string remove;  // whether it is there or not
   std::string create;  // "": it shall not be there

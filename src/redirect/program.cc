@@ -85,7 +85,8 @@ Status Programmer::Verify(int netns_fd, const PodConfig& config, BackendKind kin
     for (const kernel::LocalRoute& r : RoutesOf(rules)) {
       FL_ASSIGN(bool there, kernel::HasLocalRoute(r));
       if (!there)
-        return MakeError(Code::kConflict, "the route of marked packets (table " + std::to_string(r.table) + ") is missing");
+        return MakeError(Code::kConflict,
+                         "the route of marked packets (table " + std::to_string(r.table) + ") is missing");
     }
     return {};
   });

@@ -58,7 +58,7 @@ struct Rule {
   std::optional<Address> src, dst;
   std::vector<uint16_t> dport;
   bool not_dport = false;
-  uint16_t sport = 0;  // 0: any
+  uint16_t sport = 0;    // 0: any
   std::string ct_state;  // "", INVALID, RELATED,ESTABLISHED
   std::optional<Mark> mark, connmark;
   std::vector<Owner> owners;

@@ -1,5 +1,6 @@
-// The kernel's own listing of what we write equals the listing of istio-cni's rules, which stand here as iptables-restore
-// and nft would be given them (facts of istio's tools/istio-{iptables,nftables} and cni/pkg/{iptables,nftables}).
+// The kernel's own listing of what we write equals the listing of istio-cni's rules, which stand here as
+// iptables-restore and nft would be given them (facts of istio's tools/istio-{iptables,nftables} and
+// cni/pkg/{iptables,nftables}).
 #include "redirect/testing.h"
 
 namespace fairlead::redirect {
@@ -26,7 +27,8 @@ const std::string kOutputBegin = R"(-A OUTPUT -j ISTIO_OUTPUT
 -A ISTIO_OUTPUT -p udp --dport 15020 -j RETURN
 -A ISTIO_OUTPUT -o lo -s 127.0.0.6/32 -j RETURN
 )";
-const std::string kOwners = R"(-A ISTIO_OUTPUT -o lo ! -d 127.0.0.1/32 -p tcp ! --dport 15008 -m owner --uid-owner 1337 -j ISTIO_IN_REDIRECT
+const std::string kOwners =
+    R"(-A ISTIO_OUTPUT -o lo ! -d 127.0.0.1/32 -p tcp ! --dport 15008 -m owner --uid-owner 1337 -j ISTIO_IN_REDIRECT
 -A ISTIO_OUTPUT -o lo -m owner ! --uid-owner 1337 -j RETURN
 -A ISTIO_OUTPUT -m owner --uid-owner 1337 -j RETURN
 -A ISTIO_OUTPUT -o lo ! -d 127.0.0.1/32 -p tcp ! --dport 15008 -m owner --gid-owner 1337 -j ISTIO_IN_REDIRECT
@@ -39,7 +41,8 @@ const std::string kEnd = "COMMIT\n";
 const std::string kBasic = kNatBegin + kInboundAll + kOutputBegin + kOwners + kLocal + kAll + kEnd;
 
 std::string For6(std::string text) {
-  for (auto [from, to] : {std::pair{"127.0.0.6/32", "::6/128"}, {"127.0.0.1/32", "::1/128"}}) text = ReplaceAll(text, from, to);
+  for (auto [from, to] : {std::pair{"127.0.0.6/32", "::6/128"}, {"127.0.0.1/32", "::1/128"}})
+    text = ReplaceAll(text, from, to);
   return text;
 }
 
@@ -78,8 +81,10 @@ const std::string kAmbientNat = R"(*nat
 const std::string kProbeIn = "-A ISTIO_PRERT -s 169.254.7.127 -p tcp -m tcp -j ACCEPT\n";
 const std::string kProbeOut = "-A ISTIO_OUTPUT -d 169.254.7.127 -p tcp -m tcp -j ACCEPT\n";
 const std::string kPlaintext =
-    "-A ISTIO_PRERT ! -d 127.0.0.1/32 -p tcp ! --dport 15008 -m mark ! --mark 0x539/0xfff -j REDIRECT --to-ports 15006\n";
-const std::string kAmbientDns = R"(-A ISTIO_OUTPUT ! -o lo -p udp -m mark ! --mark 0x539/0xfff -m udp --dport 53 -j REDIRECT --to-port 15053
+    "-A ISTIO_PRERT ! -d 127.0.0.1/32 -p tcp ! --dport 15008 -m mark ! --mark 0x539/0xfff -j REDIRECT --to-ports "
+    "15006\n";
+const std::string kAmbientDns =
+    R"(-A ISTIO_OUTPUT ! -o lo -p udp -m mark ! --mark 0x539/0xfff -m udp --dport 53 -j REDIRECT --to-port 15053
 -A ISTIO_OUTPUT ! -d 127.0.0.1/32 -p tcp --dport 53 -m mark ! --mark 0x539/0xfff -j REDIRECT --to-ports 15053
 )";
 const std::string kAmbientOut = R"(-A ISTIO_OUTPUT -p tcp -m mark --mark 0x111/0xfff -j ACCEPT
@@ -113,14 +118,17 @@ const std::vector<Case>& Cases() {
          c.dual_stack = true;
        }),
        kNatBegin + kInboundAll + kOutputBegin + kOwners + kLocal + "-A ISTIO_OUTPUT -d 10.1.0.0/16 -j RETURN\n" +
-           "-A ISTIO_OUTPUT -d 10.0.0.0/8 -j ISTIO_REDIRECT\n-A ISTIO_OUTPUT -d 192.168.0.0/16 -j ISTIO_REDIRECT\n" + kEnd,
+           "-A ISTIO_OUTPUT -d 10.0.0.0/8 -j ISTIO_REDIRECT\n-A ISTIO_OUTPUT -d 192.168.0.0/16 -j ISTIO_REDIRECT\n" +
+           kEnd,
        For6(kNatBegin + kInboundAll + kOutputBegin + kOwners + kLocal) + "-A ISTIO_OUTPUT -d fd01::/16 -j RETURN\n" +
            "-A ISTIO_OUTPUT -d fd00::/8 -j ISTIO_REDIRECT\n" + kEnd},
       {"a loopback range is included", With([](auto& c) { c.include_ip_ranges = {"127.1.2.3/32"}; }),
        kNatBegin + kInboundAll + kOutputBegin +
-           "-A ISTIO_OUTPUT -o lo ! -d 127.0.0.1/32 -p tcp ! --dport 15008 -m owner --uid-owner 1337 -j ISTIO_IN_REDIRECT\n"
+           "-A ISTIO_OUTPUT -o lo ! -d 127.0.0.1/32 -p tcp ! --dport 15008 -m owner --uid-owner 1337 -j "
+           "ISTIO_IN_REDIRECT\n"
            "-A ISTIO_OUTPUT -m owner --uid-owner 1337 -j RETURN\n"
-           "-A ISTIO_OUTPUT -o lo ! -d 127.0.0.1/32 -p tcp ! --dport 15008 -m owner --gid-owner 1337 -j ISTIO_IN_REDIRECT\n"
+           "-A ISTIO_OUTPUT -o lo ! -d 127.0.0.1/32 -p tcp ! --dport 15008 -m owner --gid-owner 1337 -j "
+           "ISTIO_IN_REDIRECT\n"
            "-A ISTIO_OUTPUT -m owner --gid-owner 1337 -j RETURN\n" +
            kLocal + "-A ISTIO_OUTPUT -d 127.1.2.3/32 -j ISTIO_REDIRECT\n" + kEnd,
        ""},
@@ -164,25 +172,31 @@ const std::vector<Case>& Cases() {
        }),
        ReplaceAll(ReplaceAll(kBasic, "--uid-owner 1337", "--uid-owner 2000"), "--gid-owner 1337", "--gid-owner 3000"),
        ""},
-      {"groups that are excluded", With([](auto& c) { c.owner_groups_exclude = {888, 889}; }),
+      {"groups that are excluded", With([](auto& c) {
+         c.owner_groups_exclude = {888, 889};
+       }),
        kNatBegin + kInboundAll + kOutputBegin + kOwners +
            "-A ISTIO_OUTPUT -m owner --gid-owner 888 -j RETURN\n-A ISTIO_OUTPUT -m owner --gid-owner 889 -j RETURN\n" +
            kLocal + kAll + kEnd,
        ""},
-      {"groups that are included", With([](auto& c) { c.owner_groups_include = {888, 889}; }),
+      {"groups that are included", With([](auto& c) {
+         c.owner_groups_include = {888, 889};
+       }),
        kNatBegin + kInboundAll + kOutputBegin + kOwners +
            "-A ISTIO_OUTPUT -m owner ! --gid-owner 888 -m owner ! --gid-owner 889 -j RETURN\n" + kLocal + kAll + kEnd,
        ""},
       {"another loopback range", With([](auto& c) { c.loopback_cidr = "127.0.0.0/8"; }),
        ReplaceAll(kBasic, "127.0.0.1/32", "127.0.0.0/8"), ""},
       {"DNS capture", With([](auto& c) { c.dns_capture = true; }),
-       ReplaceAll(kNatBegin, ":ISTIO_OUTPUT -", ":ISTIO_OUTPUT_DNS - [0:0]\n:ISTIO_OUTPUT -") + kInboundAll + kOutputBegin +
+       ReplaceAll(kNatBegin, ":ISTIO_OUTPUT -", ":ISTIO_OUTPUT_DNS - [0:0]\n:ISTIO_OUTPUT -") + kInboundAll +
+           kOutputBegin +
            ReplaceAll(ReplaceAll(kOwners, "! --dport 15008", "-m multiport ! --dports 53,15008"), "-o lo -m owner !",
                       "-o lo -p tcp ! --dport 53 -m owner !") +
            R"(-A ISTIO_OUTPUT -j ISTIO_OUTPUT_DNS
 -A ISTIO_OUTPUT_DNS -p tcp --dport 53 -j REDIRECT --to-ports 15053
 -A ISTIO_OUTPUT_DNS -p udp --dport 53 -j REDIRECT --to-port 15053
-)" + kLocal + kAll + kEnd +
+)" + kLocal +
+           kAll + kEnd +
            R"(*raw
 :ISTIO_OUTPUT_DNS - [0:0]
 :ISTIO_INBOUND - [0:0]
@@ -220,7 +234,8 @@ COMMIT
 -I ISTIO_INBOUND 2 -p tcp -s 127.0.0.6/32 -i lo -j RETURN
 -I ISTIO_INBOUND 3 -p tcp -i lo -m mark ! --mark 1338 -j RETURN
 COMMIT
-)" + kNatBegin + kOutputBegin + kOwners + kLocal + kAll + kEnd,
+)" + kNatBegin +
+           kOutputBegin + kOwners + kLocal + kAll + kEnd,
        ""},
       {"ambient", AmbientConfig{}, kAmbientDefault, Ambient6(kAmbientDefault)},
       {"ambient without IPv6", Ambient([](auto& c) { c.ipv6 = false; }), kAmbientDefault, ""},
@@ -231,18 +246,21 @@ COMMIT
          c.dns_capture = false;
          c.bypass_inbound = true;
        }),
-       kAmbientMangle + kAmbientNat + kProbeOut + kAmbientOut, Ambient6(kAmbientMangle + kAmbientNat + kProbeOut + kAmbientOut)},
+       kAmbientMangle + kAmbientNat + kProbeOut + kAmbientOut,
+       Ambient6(kAmbientMangle + kAmbientNat + kProbeOut + kAmbientOut)},
       {"ambient with virtual interfaces", Ambient([](auto& c) {
          c.dns_capture = false;
          c.reroute_interfaces = {"fake1s0f0"};
        }),
        kAmbientMangle + kAmbientNat +
-           "-A ISTIO_PRERT -i fake1s0f0 -p tcp -j REDIRECT --to-ports 15001\n-A ISTIO_PRERT -i fake1s0f0 -p tcp -j RETURN\n" +
+           "-A ISTIO_PRERT -i fake1s0f0 -p tcp -j REDIRECT --to-ports 15001\n-A ISTIO_PRERT -i fake1s0f0 -p tcp -j "
+           "RETURN\n" +
            kProbeIn + kProbeOut + kPlaintext + kAmbientOut,
-       Ambient6(kAmbientMangle + kAmbientNat +
-                "-A ISTIO_PRERT -i fake1s0f0 -p tcp -j REDIRECT --to-ports 15001\n-A ISTIO_PRERT -i fake1s0f0 -p tcp -j "
-                "RETURN\n" +
-                kProbeIn + kProbeOut + kPlaintext + kAmbientOut)},
+       Ambient6(
+           kAmbientMangle + kAmbientNat +
+           "-A ISTIO_PRERT -i fake1s0f0 -p tcp -j REDIRECT --to-ports 15001\n-A ISTIO_PRERT -i fake1s0f0 -p tcp -j "
+           "RETURN\n" +
+           kProbeIn + kProbeOut + kPlaintext + kAmbientOut)},
   };
   return cases;
 }
@@ -253,8 +271,9 @@ class Rules : public NamespaceTest {
   static UniqueFd Pod(const Case& c) {
     UniqueFd ns = New();
     bool v6 = !c.v6.empty() && std::holds_alternative<SidecarConfig>(c.config);
-    Ip(ns, "link add eth0 type veth peer name peer\nlink set eth0 up\nlink set peer up\naddr add 10.9.0.2/24 dev eth0\n" +
-               std::string(v6 ? "addr add fd09::2/64 dev eth0 nodad\n" : ""));
+    Ip(ns,
+       "link add eth0 type veth peer name peer\nlink set eth0 up\nlink set peer up\naddr add 10.9.0.2/24 dev eth0\n" +
+           std::string(v6 ? "addr add fd09::2/64 dev eth0 nodad\n" : ""));
     return ns;
   }
   static std::string Save(const UniqueFd& ns, kernel::Iptables which, bool v6) {
@@ -272,7 +291,10 @@ class IptablesRules : public Rules {
  protected:
   void SetUp() override {
     Rules::SetUp();
-    if (netns.valid() && !In(netns, [] { return kernel::IptablesSave(kernel::Iptables::kNft, false).ok() ? Status() : MakeError(Code::kNotFound, ""); }).ok())
+    if (netns.valid() &&
+        !In(netns, [] {
+           return kernel::IptablesSave(kernel::Iptables::kNft, false).ok() ? Status() : MakeError(Code::kNotFound, "");
+         }).ok())
       GTEST_SKIP() << "iptables is not installed";
   }
 };
@@ -420,7 +442,9 @@ TEST_F(IptablesRules, OfOthersStayAndHalfARestoreIsCompleted) {
   for (auto [kind, which] : {std::pair{BackendKind::kIptablesNft, kernel::Iptables::kNft},
                              {BackendKind::kIptablesLegacy, kernel::Iptables::kLegacy}}) {
     UniqueFd ns = New();
-    ASSERT_TRUE(In(ns, [&] { return kernel::IptablesRestore(which, false, "*nat\n-A OUTPUT -p tcp --dport 7 -j RETURN\nCOMMIT\n"); }).ok());
+    ASSERT_TRUE(In(ns, [&] {
+                  return kernel::IptablesRestore(which, false, "*nat\n-A OUTPUT -p tcp --dport 7 -j RETURN\nCOMMIT\n");
+                }).ok());
     ASSERT_TRUE(programmer.Apply(ns.get(), config, kind).ok());
     const std::string whole = Save(ns, which, false);
     EXPECT_NE(whole.find("--dport 7"), whole.npos);

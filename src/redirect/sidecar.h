@@ -20,7 +20,8 @@ struct SidecarConfig {
   std::vector<std::string> exclude_interfaces;
   std::vector<std::string> reroute_interfaces;
   uint32_t proxy_uid = 1337, proxy_gid = 1337;
-  // Whose traffic is captured, by the group that runs it: all but the excluded ones, or, where any are included, those alone.
+  // Whose traffic is captured, by the group that runs it: all but the excluded ones, or, where any are included, those
+  // alone.
   std::vector<uint32_t> owner_groups_include, owner_groups_exclude;
   std::string loopback_cidr = "127.0.0.1/32";  // what stays local, of IPv4
   bool dns_capture = false;

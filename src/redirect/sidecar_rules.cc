@@ -85,9 +85,15 @@ class Builder {
     Mangle({.chain = "ISTIO_INBOUND", .protocol = "tcp", .mark = Mark{kTproxyMark}});
     Both({.table = "mangle", .chain = "ISTIO_INBOUND", .iif = "lo", .protocol = "tcp", .src = Address{}},
          "127.0.0.6/32", "::6/128");
-    Mangle({.chain = "ISTIO_INBOUND", .iif = "lo", .protocol = "tcp", .mark = Mark{.value = kOutboundMark, .negate = true}});
+    Mangle({.chain = "ISTIO_INBOUND",
+            .iif = "lo",
+            .protocol = "tcp",
+            .mark = Mark{.value = kOutboundMark, .negate = true}});
     auto divert = [&](std::vector<uint16_t> port) {
-      Mangle({.chain = "ISTIO_INBOUND", .protocol = "tcp", .dport = port, .ct_state = "RELATED,ESTABLISHED",
+      Mangle({.chain = "ISTIO_INBOUND",
+              .protocol = "tcp",
+              .dport = port,
+              .ct_state = "RELATED,ESTABLISHED",
               .verdict = Jump("ISTIO_DIVERT")});
       Mangle({.chain = "ISTIO_INBOUND", .protocol = "tcp", .dport = port, .verdict = Jump("ISTIO_TPROXY")});
     };
@@ -101,13 +107,21 @@ class Builder {
 
   // Replies of the proxy find their way back by the mark that their connection had.
   void TproxyMarks() {
-    Mangle({.chain = "PREROUTING", .protocol = "tcp", .mark = Mark{kTproxyMark}, .verdict = {.kind = Verdict::kSaveMark}});
+    Mangle(
+        {.chain = "PREROUTING", .protocol = "tcp", .mark = Mark{kTproxyMark}, .verdict = {.kind = Verdict::kSaveMark}});
     Mangle({.chain = "OUTPUT", .oif = "lo", .protocol = "tcp", .mark = Mark{kTproxyMark}});
     for (const Owner& o : ProxyOwners())
-      Both({.table = "mangle", .chain = "OUTPUT", .oif = "lo", .protocol = "tcp", .dst = Address{"", true},
-            .owners = {o}, .verdict = {.kind = Verdict::kSetMark, .value = kOutboundMark}},
+      Both({.table = "mangle",
+            .chain = "OUTPUT",
+            .oif = "lo",
+            .protocol = "tcp",
+            .dst = Address{"", true},
+            .owners = {o},
+            .verdict = {.kind = Verdict::kSetMark, .value = kOutboundMark}},
            c_.loopback_cidr, "::1/128");
-    Mangle({.chain = "OUTPUT", .protocol = "tcp", .connmark = Mark{kTproxyMark},
+    Mangle({.chain = "OUTPUT",
+            .protocol = "tcp",
+            .connmark = Mark{kTproxyMark},
             .verdict = {.kind = Verdict::kRestoreMark}});
   }
 
@@ -123,7 +137,9 @@ class Builder {
     if (c_.dns_capture) {
       Nat({.chain = o, .verdict = Jump("ISTIO_OUTPUT_DNS")});
       for (const char* protocol : {"tcp", "udp"})
-        Nat({.chain = "ISTIO_OUTPUT_DNS", .protocol = protocol, .dport = {53},
+        Nat({.chain = "ISTIO_OUTPUT_DNS",
+             .protocol = protocol,
+             .dport = {53},
              .verdict = Port(Verdict::kRedirect, kDnsPort)});
     }
     Both({.table = "nat", .chain = o, .dst = Address{}}, c_.loopback_cidr, "::1/128");
@@ -142,10 +158,17 @@ class Builder {
   // what the application sends to itself stays local.
   void OfProxy(const Owner& proxy) {
     const std::string o = "ISTIO_OUTPUT";
-    std::vector<uint16_t> not_these = c_.dns_capture ? std::vector<uint16_t>{53, kTunnelPort}
-                                                     : std::vector<uint16_t>{kTunnelPort};
-    Both({.table = "nat", .chain = o, .oif = "lo", .protocol = "tcp", .dst = Address{"", true}, .dport = not_these,
-          .not_dport = true, .owners = {proxy}, .verdict = Jump("ISTIO_IN_REDIRECT")},
+    std::vector<uint16_t> not_these =
+        c_.dns_capture ? std::vector<uint16_t>{53, kTunnelPort} : std::vector<uint16_t>{kTunnelPort};
+    Both({.table = "nat",
+          .chain = o,
+          .oif = "lo",
+          .protocol = "tcp",
+          .dst = Address{"", true},
+          .dport = not_these,
+          .not_dport = true,
+          .owners = {proxy},
+          .verdict = Jump("ISTIO_IN_REDIRECT")},
          c_.loopback_cidr, "::1/128");
     bool loopback_included = false;
     for (const std::string& cidr : c_.include_ip_ranges)

@@ -69,7 +69,8 @@ inline std::string NormalSave(const std::string& text) {
     if (line.starts_with("*")) table = line.substr(1);
     if (line.starts_with(":ISTIO")) chains[table + " " + line.substr(1, line.find(' ') - 1)];
     if (line.starts_with("-A "))
-      chains[table + " " + line.substr(3, line.find(' ', 3) - 3)] += "  " + SortedWords(line.substr(line.find(' ', 3))) + "\n";
+      chains[table + " " + line.substr(3, line.find(' ', 3) - 3)] +=
+          "  " + SortedWords(line.substr(line.find(' ', 3))) + "\n";
   }
   std::string out;
   for (const auto& [chain, rules] : chains) out += chain + "\n" + rules;
@@ -83,7 +84,9 @@ inline std::string NormalRuleset(const std::string& text) {
   for (const Json& entry : listing["nftables"])
     for (const auto& [kind, body] : entry.items()) {
       std::string where = value::Str(body, "table");
-      if (kind == "chain") out[where + " chain " + value::Str(body, "name")] += value::Str(body, "hook") + " " + value::Str(body, "type") + " " + std::to_string(value::Int(body, "prio")) + "\n";
+      if (kind == "chain")
+        out[where + " chain " + value::Str(body, "name")] += value::Str(body, "hook") + " " + value::Str(body, "type") +
+                                                             " " + std::to_string(value::Int(body, "prio")) + "\n";
       if (kind != "rule") continue;
       std::multiset<std::string> expressions;
       for (const Json& e : body["expr"]) expressions.insert(e.contains("counter") ? "counter" : value::Dump(e));

@@ -38,7 +38,8 @@ struct Who {
   std::string from;
 };
 
-// A socket that belongs to `who`, made by this thread alone: the raw calls, not the library's, which change the whole process.
+// A socket that belongs to `who`, made by this thread alone: the raw calls, not the library's, which change the whole
+// process.
 UniqueFd SocketOf(const Who& who, int family, int type) {
   ::syscall(SYS_setresgid, who.uid, who.uid, 0);
   ::syscall(SYS_setresuid, who.uid, who.uid, 0);
@@ -49,8 +50,8 @@ UniqueFd SocketOf(const Who& who, int family, int type) {
   return fd;
 }
 
-// Listeners in one namespace, TCP and UDP, each of which answers with its port; the one of TPROXY with the address that was
-// meant, too.
+// Listeners in one namespace, TCP and UDP, each of which answers with its port; the one of TPROXY with the address that
+// was meant, too.
 class Listeners {
  public:
   Listeners(const UniqueFd& netns, const std::string& name, const Who& who, const std::vector<uint16_t>& ports)
@@ -126,16 +127,23 @@ class Traffic : public NamespaceTest {
     // The pod's end of the link is made from outside, by the number of a descriptor that both can name.
     Status s = In(outside, [&]() -> Status {
       std::string peer = "/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(pod.get());
-      FL_ASSIGN(RunResult r, RunProgram({"ip", "link", "add", "veth0", "type", "veth", "peer", "name", "eth0", "netns", peer}));
+      FL_ASSIGN(RunResult r,
+                RunProgram({"ip", "link", "add", "veth0", "type", "veth", "peer", "name", "eth0", "netns", peer}));
       return r.exit_status == 0 ? Status() : MakeError(Code::kInternal, r.err);
     });
     ASSERT_TRUE(s.ok()) << s.error().message;
-    Ip(outside, "link set veth0 up\naddr add 10.9.0.1/24 dev veth0\naddr add fd09::1/64 dev veth0 nodad\naddr add 169.254.7.127/32 dev veth0\n");
-    Ip(pod, "link set eth0 up\naddr add 10.9.0.2/24 dev eth0\naddr add fd09::2/64 dev eth0 nodad\nroute add default via 10.9.0.1\n");
+    Ip(outside,
+       "link set veth0 up\naddr add 10.9.0.1/24 dev veth0\naddr add fd09::1/64 dev veth0 nodad\naddr add "
+       "169.254.7.127/32 dev veth0\n");
+    Ip(pod,
+       "link set eth0 up\naddr add 10.9.0.2/24 dev eth0\naddr add fd09::2/64 dev eth0 nodad\nroute add default via "
+       "10.9.0.1\n");
     application.emplace(pod, "pod", Who{}, std::vector<uint16_t>{80});
     out_there.emplace(outside, "outside", Who{.uid = 0}, std::vector<uint16_t>{80, 53, 8443});
   }
-  void ServeAs(const Who& who) { proxy.emplace(pod, "pod", who, std::vector<uint16_t>{15001, 15006, 15008, 15021, 15053}); }
+  void ServeAs(const Who& who) {
+    proxy.emplace(pod, "pod", who, std::vector<uint16_t>{15001, 15006, 15008, 15021, 15053});
+  }
   void Apply(const PodConfig& config, BackendKind kind) {
     auto applied = programmer.Apply(pod.get(), config, kind);
     ASSERT_TRUE(applied.ok()) << applied.error().message;
@@ -146,7 +154,8 @@ class Traffic : public NamespaceTest {
     (void)In(pod, [] {
       for (bool v6 : {false, true})
         (void)kernel::IptablesRestore(kernel::Iptables::kLegacy, v6,
-                                      "*nat\n-F\n-X\nCOMMIT\n*mangle\n-F\n-X\nCOMMIT\n*raw\n-F\n-X\nCOMMIT\n").ok();
+                                      "*nat\n-F\n-X\nCOMMIT\n*mangle\n-F\n-X\nCOMMIT\n*raw\n-F\n-X\nCOMMIT\n")
+            .ok();
       return Status();
     }).ok();
   }
@@ -177,7 +186,8 @@ class Traffic : public NamespaceTest {
   }
   static std::vector<BackendKind> Backends() {
     std::vector<BackendKind> out{BackendKind::kNft};
-    for (auto [which, kind] : {std::pair{kernel::Iptables::kNft, BackendKind::kIptablesNft}, {kernel::Iptables::kLegacy, BackendKind::kIptablesLegacy}})
+    for (auto [which, kind] : {std::pair{kernel::Iptables::kNft, BackendKind::kIptablesNft},
+                               {kernel::Iptables::kLegacy, BackendKind::kIptablesLegacy}})
       if (kernel::IptablesSave(which, false).ok()) out.push_back(kind);
     return out;
   }
@@ -211,7 +221,8 @@ TEST_F(Traffic, OfASidecarIsCapturedExcludedAndBypassed) {
     }
     EXPECT_EQ(Reach(pod, "127.0.0.1", 80), "pod:80");
     Clear();
-    EXPECT_EQ(Reach(outside, "10.9.0.2", 80), "pod:80") << "without rules nothing is captured: the test sees the difference";
+    EXPECT_EQ(Reach(outside, "10.9.0.2", 80), "pod:80")
+        << "without rules nothing is captured: the test sees the difference";
   }
 }
 

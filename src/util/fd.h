@@ -26,8 +26,8 @@ class UniqueFd {
   int release() { return std::exchange(fd_, -1); }
   void reset(int fd = -1);
   Result<UniqueFd> Duplicate() const;  // close-on-exec
-  // Gives it a number from 1024 on, where the process may have such: for those that are kept in numbers, since libraries
-  // that call select() (libnftables is one) end the process when they get a large one.
+  // Gives it a number from 1024 on, where the process may have such: for those that are kept in numbers, since
+  // libraries that call select() (libnftables is one) end the process when they get a large one.
   void MoveUp();
 
  private:

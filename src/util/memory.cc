@@ -16,7 +16,8 @@ void DropTextPages() {
     char mode[8] = "";
     // Executable and never writable: text. A file has an inode; the kernel's own pages have none.
     if (std::sscanf(line, "%lx-%lx %7s %*s %*s %lu", &begin, &end, mode, &inode) != 4) continue;
-    if (inode != 0 && std::strcmp(mode, "r-xp") == 0) (void)::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+    if (inode != 0 && std::strcmp(mode, "r-xp") == 0)
+      (void)::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
   }
   std::fclose(maps);
 }

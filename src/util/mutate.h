@@ -23,18 +23,10 @@ void ForEachMutation(const std::vector<std::string>& seeds, int count, Parse par
           case 0:
             if (at < text.size()) text[at] = kInteresting[pick(kInteresting.size())];
             break;
-          case 1:
-            text.insert(at, 1, kInteresting[pick(kInteresting.size())]);
-            break;
-          case 2:
-            text.erase(at, pick(8));
-            break;
-          case 3:
-            text.insert(at, text.substr(at, pick(16)));
-            break;
-          case 4:
-            text.resize(at);
-            break;
+          case 1: text.insert(at, 1, kInteresting[pick(kInteresting.size())]); break;
+          case 2: text.erase(at, pick(8)); break;
+          case 3: text.insert(at, text.substr(at, pick(16))); break;
+          case 4: text.resize(at); break;
           default: {
             const std::string& other = seeds[pick(seeds.size())];
             text = text.substr(0, at) + other.substr(std::min(other.size(), at));

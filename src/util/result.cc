@@ -7,30 +7,18 @@ namespace fairlead {
 
 const char* CodeName(Code code) {
   switch (code) {
-    case Code::kInvalid:
-      return "Invalid";
-    case Code::kNotFound:
-      return "NotFound";
-    case Code::kAlreadyExists:
-      return "AlreadyExists";
-    case Code::kConflict:
-      return "Conflict";
-    case Code::kGone:
-      return "Gone";
-    case Code::kForbidden:
-      return "Forbidden";
-    case Code::kUnauthorized:
-      return "Unauthorized";
-    case Code::kUnavailable:
-      return "Unavailable";
-    case Code::kDeadlineExceeded:
-      return "DeadlineExceeded";
-    case Code::kIo:
-      return "Io";
-    case Code::kUnsupported:
-      return "Unsupported";
-    case Code::kInternal:
-      return "Internal";
+    case Code::kInvalid: return "Invalid";
+    case Code::kNotFound: return "NotFound";
+    case Code::kAlreadyExists: return "AlreadyExists";
+    case Code::kConflict: return "Conflict";
+    case Code::kGone: return "Gone";
+    case Code::kForbidden: return "Forbidden";
+    case Code::kUnauthorized: return "Unauthorized";
+    case Code::kUnavailable: return "Unavailable";
+    case Code::kDeadlineExceeded: return "DeadlineExceeded";
+    case Code::kIo: return "Io";
+    case Code::kUnsupported: return "Unsupported";
+    case Code::kInternal: return "Internal";
   }
   return "Unknown";
 }

@@ -63,17 +63,12 @@ bool AsBool(const Json& j, bool fallback) { return j.is_boolean() ? j.get<bool>(
 
 bool IsEmpty(const Json& j) {
   switch (j.type()) {
-    case Json::value_t::null:
-      return true;
+    case Json::value_t::null: return true;
     case Json::value_t::object:
-    case Json::value_t::array:
-      return j.empty();
-    case Json::value_t::string:
-      return j.get_ref<const std::string&>().empty();
-    case Json::value_t::boolean:
-      return !j.get<bool>();
-    default:
-      return j.is_number() && j.get<double>() == 0;
+    case Json::value_t::array: return j.empty();
+    case Json::value_t::string: return j.get_ref<const std::string&>().empty();
+    case Json::value_t::boolean: return !j.get<bool>();
+    default: return j.is_number() && j.get<double>() == 0;
   }
 }
 

@@ -1,5 +1,5 @@
-// Reads YAML with libyaml, from which go-yaml's parser was made: what one takes the other takes, and their messages are the same.
-// Source of the behaviour: go-yaml v2 decode.go, sigs.k8s.io/yaml.
+// Reads YAML with libyaml, from which go-yaml's parser was made: what one takes the other takes, and their messages are
+// the same. Source of the behaviour: go-yaml v2 decode.go, sigs.k8s.io/yaml.
 #include <yaml.h>
 
 #include <charconv>
@@ -15,7 +15,8 @@ namespace {
 constexpr int kMaxDepth = 256;
 constexpr size_t kMaxNodes = 2000000;
 
-// A node of the document, kept until the document has been read: an alias refers to one, and a merge needs its parts in order.
+// A node of the document, kept until the document has been read: an alias refers to one, and a merge needs its parts in
+// order.
 struct Node {
   enum Kind { kScalar, kSequence, kMapping } kind = kScalar;
   Json scalar;
@@ -151,7 +152,11 @@ class Reader {
 
   static Json Tagged(const std::string& text, const std::string& tag) {
     Json is = ResolveScalar(text).value_or(Json(text));
-    std::string type = is.is_null() ? "null" : is.is_boolean() ? "bool" : is.is_number_float() ? "float" : is.is_number() ? "int" : "str";
+    std::string type = is.is_null()           ? "null"
+                       : is.is_boolean()      ? "bool"
+                       : is.is_number_float() ? "float"
+                       : is.is_number()       ? "int"
+                                              : "str";
     if (tag == "float" && type == "int") return is.get<double>();
     bool known = tag == "bool" || tag == "int" || tag == "float" || tag == "null" || tag == "timestamp";
     if (!known) return text;
@@ -183,7 +188,10 @@ class Reader {
         continue;
       }
       if (key.kind != Node::kScalar || key.scalar.is_null())
-        Fail(key.line, std::string("a key of type ") + (key.kind == Node::kScalar ? "null" : key.kind == Node::kSequence ? "list" : "map") +
+        Fail(key.line, std::string("a key of type ") +
+                           (key.kind == Node::kScalar     ? "null"
+                            : key.kind == Node::kSequence ? "list"
+                                                          : "map") +
                            " is not supported");
       out[KeyText(key.scalar)] = Convert(value, depth + 1, budget);
     }
@@ -194,7 +202,8 @@ class Reader {
     if (source.kind == Node::kMapping) return Fill(out, source, depth, budget);
     if (source.kind == Node::kSequence) {
       for (size_t i = source.parts.size(); i-- > 0;) {
-        if (source.parts[i]->kind != Node::kMapping) throw YamlError{"map merge requires map or sequence of maps as the value"};
+        if (source.parts[i]->kind != Node::kMapping)
+          throw YamlError{"map merge requires map or sequence of maps as the value"};
         Fill(out, *source.parts[i], depth, budget);
       }
       return;

@@ -24,13 +24,14 @@ Rune RuneAt(const std::string& s, size_t i) {
   return {code, size};
 }
 
-// go-yaml's order of keys: letters after other characters, runs of digits by their number. Beyond ASCII what is not punctuation,
-// a symbol or an emoji counts as a letter.
+// go-yaml's order of keys: letters after other characters, runs of digits by their number. Beyond ASCII what is not
+// punctuation, a symbol or an emoji counts as a letter.
 bool NaturalLess(const std::string& a, const std::string& b) {
   auto letter = [](unsigned c) {
     if (c < 0x80) return isalpha(static_cast<int>(c)) != 0;
-    bool symbol = c < 0xaa || (c > 0xaa && c < 0xc0 && c != 0xb5 && c != 0xba) || c == 0xd7 || c == 0xf7 || (c >= 0x2000 && c < 0x2c00) ||
-                  (c >= 0x3000 && c < 0x3005) || (c >= 0xd800 && c < 0xf900) || c >= 0x1f000;
+    bool symbol = c < 0xaa || (c > 0xaa && c < 0xc0 && c != 0xb5 && c != 0xba) || c == 0xd7 || c == 0xf7 ||
+                  (c >= 0x2000 && c < 0x2c00) || (c >= 0x3000 && c < 0x3005) || (c >= 0xd800 && c < 0xf900) ||
+                  c >= 0x1f000;
     return !symbol;
   };
   auto digit = [](char c) { return c >= '0' && c <= '9'; };
@@ -104,7 +105,8 @@ class Writer {
   void Value(const Json& j) {
     yaml_event_t event;
     if (j.is_object()) {
-      yaml_mapping_start_event_initialize(&event, nullptr, nullptr, 1, j.empty() ? YAML_FLOW_MAPPING_STYLE : YAML_BLOCK_MAPPING_STYLE);
+      yaml_mapping_start_event_initialize(&event, nullptr, nullptr, 1,
+                                          j.empty() ? YAML_FLOW_MAPPING_STYLE : YAML_BLOCK_MAPPING_STYLE);
       Emit(event);
       std::vector<std::string> keys;
       for (const auto& [k, v] : j.items()) keys.push_back(k);
@@ -116,7 +118,8 @@ class Writer {
       yaml_mapping_end_event_initialize(&event);
       Emit(event);
     } else if (j.is_array()) {
-      yaml_sequence_start_event_initialize(&event, nullptr, nullptr, 1, j.empty() ? YAML_FLOW_SEQUENCE_STYLE : YAML_BLOCK_SEQUENCE_STYLE);
+      yaml_sequence_start_event_initialize(&event, nullptr, nullptr, 1,
+                                           j.empty() ? YAML_FLOW_SEQUENCE_STYLE : YAML_BLOCK_SEQUENCE_STYLE);
       Emit(event);
       for (const Json& item : j) Value(item);
       yaml_sequence_end_event_initialize(&event);

@@ -76,8 +76,8 @@ std::string AckMessage(const std::string& error) {
 Result<Request> ReadRequest(const std::string& bytes) {
   FL_ASSIGN(auto r, Parse<pb::WorkloadRequest>(bytes, "WorkloadRequest"));
   if (r.has_add())
-    return Request{Request::kAdd, r.add().uid(), r.add().workload_info().name(),
-                   r.add().workload_info().namespace_(), r.add().workload_info().service_account()};
+    return Request{Request::kAdd, r.add().uid(), r.add().workload_info().name(), r.add().workload_info().namespace_(),
+                   r.add().workload_info().service_account()};
   if (r.has_keep()) return Request{Request::kKeep, r.keep().uid(), "", "", ""};
   if (r.has_del()) return Request{Request::kDelete, r.del().uid(), "", "", ""};
   if (r.has_snapshot_sent()) return Request{Request::kSnapshotSent, "", "", "", ""};
