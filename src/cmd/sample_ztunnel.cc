@@ -1,7 +1,8 @@
 #include "cmd/sample_ztunnel.h"
 
+#include <netinet/in.h>  // before the kernel's headers, which it must know of
+
 #include <linux/netfilter_ipv4.h>
-#include <netinet/in.h>
 #include <sched.h>
 #include <sys/stat.h>
 #include <unistd.h>
