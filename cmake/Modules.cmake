@@ -24,8 +24,8 @@ fairlead_module(NAME kernel LAYER 1 DEPS util LIBS PkgConfig::NFTABLES
 fairlead_module(NAME kube LAYER 2 DEPS util value http
   SOURCES client.cc config.cc informer.cc mapper.cc object.cc reflector.cc
   TESTS kube_test.cc)
-fairlead_module(NAME gotmpl LAYER 2 DEPS util value http LIBS OpenSSL::Crypto ${RE2}
-  SOURCES ast.cc builtins.cc engine.cc format.cc json_text.cc lexer.cc parser.cc quote.cc semver.cc sprig.cc sprig_defaults.cc sprig_dicts.cc sprig_encoding.cc sprig_lists.cc sprig_math.cc sprig_paths.cc sprig_regex.cc sprig_semver.cc sprig_strings.cc sprig_types.cc value.cc
+fairlead_module(NAME gotmpl LAYER 2 DEPS util value http LIBS OpenSSL::Crypto ${RE2} crypt
+  SOURCES ast.cc builtins.cc engine.cc format.cc go_time.cc json_text.cc lexer.cc parser.cc quote.cc semver.cc sprig.cc sprig_crypto.cc sprig_dates.cc sprig_defaults.cc sprig_dicts.cc sprig_encoding.cc sprig_lists.cc sprig_math.cc sprig_names.cc sprig_paths.cc sprig_random.cc sprig_regex.cc sprig_semver.cc sprig_strings.cc sprig_types.cc sprig_urls.cc value.cc
   TESTS conformance_test.cc gotmpl_test.cc)
 fairlead_module(NAME chart LAYER 3 DEPS util value gotmpl LIBS ZLIB::ZLIB ${RE2}
   SOURCES archive.cc context.cc functions.cc ignore.cc load.cc manifests.cc metadata.cc render.cc schema.cc set_values.cc values.cc

@@ -60,8 +60,9 @@ TEST_P(Conformance, AnswersAsRecorded) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Go, Conformance,
-                         ::testing::Values("lexer", "parser", "exec", "printf", "sprig-math", "sprig-strings",
-                                           "sprig-lists", "sprig-text", "sprig-regex", "sprig-semver"),
+                         ::testing::Values("lexer", "parser", "exec", "printf", "sprig-crypto", "sprig-dates",
+                                           "sprig-names", "sprig-math", "sprig-strings", "sprig-lists", "sprig-text",
+                                           "sprig-regex", "sprig-semver"),
                          [](const auto& p) { return ReplaceAll(p.param, "-", "_"); });
 
 }  // namespace

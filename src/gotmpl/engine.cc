@@ -1,5 +1,7 @@
 #include "gotmpl/engine.h"
 
+#include <sys/random.h>
+
 #include "gotmpl/parser.h"
 #include "gotmpl/quote.h"
 #include "util/strings.h"
@@ -445,6 +447,15 @@ class Executor {
   const Node* node_ = nullptr;
   std::vector<std::pair<std::string, Operand>> variables_;
 };
+
+std::string Sources::RandomBytes(size_t bytes) {
+  std::string out(bytes, '\0');
+  for (size_t at = 0; at < bytes;) {
+    ssize_t n = getrandom(out.data() + at, bytes - at, 0);
+    if (n > 0) at += static_cast<size_t>(n);
+  }
+  return out;
+}
 
 Engine::~Engine() {
   for (const auto& map : filled_)

@@ -34,14 +34,22 @@ struct Limits {
   std::chrono::milliseconds time{10000};
 };
 
+// Where functions get what is not in their arguments; tests put something else in their place.
+struct Sources {
+  std::function<std::chrono::system_clock::time_point()> now = [] { return std::chrono::system_clock::now(); };
+  std::function<std::string(size_t bytes)> random = RandomBytes;
+  static std::string RandomBytes(size_t bytes);  // the kernel's
+};
+
 class Engine {
  public:
-  explicit Engine(Limits limits = {}) : limits_(limits) {}
+  explicit Engine(Limits limits = {}, Sources sources = {}) : limits_(limits), sources_(std::move(sources)) {}
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
   void Register(const std::string& name, Function f) { functions_[name] = {std::nullopt, std::move(f)}; }
   void Register(const std::string& name, Signature s, Function f) { functions_[name] = {std::move(s), std::move(f)}; }
+  const Sources& sources() const { return sources_; }
   bool HasFunction(const std::string& name) const { return functions_.contains(name); }
   Status Parse(const std::string& name, const std::string& text);
   bool HasTemplate(const std::string& name) const { return templates_.contains(name); }
@@ -61,6 +69,7 @@ class Engine {
     Function call;
   };
   Limits limits_;
+  Sources sources_;
   std::map<std::string, Registered> functions_;
   std::map<std::string, std::shared_ptr<const Template>> templates_;
   std::vector<std::weak_ptr<Map>> filled_;
@@ -72,7 +81,7 @@ class Engine {
 
 // and or not eq ne lt le gt ge index slice len print printf println html js urlquery call
 void RegisterBuiltins(Engine& engine);
-// The functions of sprig v3.3 that are implemented, one family a file.
+// The functions of sprig v3.3 but for env and expandenv, one family a file.
 void RegisterSprig(Engine& engine);
 
 }  // namespace fairlead::gotmpl

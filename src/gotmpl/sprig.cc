@@ -87,6 +87,11 @@ void RegisterSprig(Engine& e) {
   sprig::RegisterEncoding(e);
   sprig::RegisterRegex(e);
   sprig::RegisterSemver(e);
+  sprig::RegisterDates(e);
+  sprig::RegisterRandom(e);
+  sprig::RegisterNames(e);
+  sprig::RegisterUrls(e);
+  sprig::RegisterCrypto(e);
 }
 
 }  // namespace fairlead::gotmpl

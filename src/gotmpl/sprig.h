@@ -39,5 +39,10 @@ void RegisterPaths(Engine& e);
 void RegisterEncoding(Engine& e);
 void RegisterRegex(Engine& e);
 void RegisterSemver(Engine& e);
+void RegisterDates(Engine& e);
+void RegisterRandom(Engine& e);
+void RegisterNames(Engine& e);
+void RegisterUrls(Engine& e);
+void RegisterCrypto(Engine& e);
 
 }  // namespace fairlead::gotmpl::sprig

@@ -45,8 +45,6 @@ class Reader {
   explicit Reader(std::string_view text) {
     if (!yaml_parser_initialize(&parser_)) throw std::bad_alloc();
     yaml_parser_set_input_string(&parser_, reinterpret_cast<const unsigned char*>(text.data()), text.size());
-    Advance();
-    if (event_.type == YAML_STREAM_START_EVENT) Advance();
   }
   ~Reader() {
     yaml_event_delete(&event_);
@@ -57,6 +55,7 @@ class Reader {
 
   // The next document, or nullopt at the end.
   std::optional<Json> Next() {
+    while (event_.type == YAML_NO_EVENT || event_.type == YAML_STREAM_START_EVENT) Advance();
     if (event_.type != YAML_DOCUMENT_START_EVENT) return std::nullopt;
     anchors_.clear();
     nodes_ = 0;
