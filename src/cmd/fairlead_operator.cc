@@ -22,8 +22,8 @@ namespace {
 using namespace fairlead;
 
 struct Flags {
-  std::string kubeconfig, catalog_file, hub, chart_dir, log_level = "info", ns, health = "0.0.0.0:8081",
-                                                        metrics = "0.0.0.0:8443";
+  std::string kubeconfig, catalog_file, hub, chart_dir, resource_dir, log_level = "info", ns, health = "0.0.0.0:8081",
+                                                                      metrics = "0.0.0.0:8443";
   bool leader_elect = true, log_json = false;
 };
 
@@ -44,18 +44,25 @@ Result<mesh::IstioCniConfig> LoadOperatorConfig(const Flags& flags, kube::Client
   FL_ASSIGN(config.catalog,
             mesh::Catalog::Parse(catalog, flags.catalog_file.empty() ? "version catalogue" : flags.catalog_file));
   if (!flags.hub.empty()) config.catalog.SetHub(flags.hub);
+  mesh::Resources builtin{.profiles = embedded::profiles()};
   if (flags.chart_dir.empty()) {
-    std::map<std::string, std::string> files;
+    chart::Files files;
     for (const auto& [path, text] : embedded::charts())
       if (path.starts_with("istio-cni/")) files[path.substr(10)] = text;
-    FL_ASSIGN(config.chart, chart::LoadFiles(files));
+    FL_ASSIGN(builtin.chart, chart::LoadFiles(files));
   } else {
-    FL_ASSIGN(config.chart, chart::LoadDirectory(flags.chart_dir));
+    FL_ASSIGN(builtin.chart, chart::Load(flags.chart_dir));
   }
-  config.profiles = embedded::profiles();
+  config.resources = mesh::ResourceSet(std::move(builtin), flags.resource_dir);
   config.kube_version = "v1.32.0";
   if (auto version = client.Raw({.target = "/version"}); version.ok())
     if (auto j = value::ParseJson(version->body, "version"); j.ok()) config.kube_version = value::Str(*j, "gitVersion");
+  config.api_versions = {"v1"};
+  if (auto groups = client.Raw({.target = "/apis"}); groups.ok())
+    if (auto j = value::ParseJson(groups->body, "/apis"); j.ok())
+      for (const Json& group : value::At(*j, "groups"))
+        for (const Json& version : value::At(group, "versions"))
+          config.api_versions.push_back(value::Str(version, "groupVersion"));
   return config;
 }
 
@@ -109,7 +116,10 @@ int main(int argc, char** argv) {
                  "Kubeconfig file; without it the pod's service account, or the default kubeconfig");
   app.add_option("--catalog", flags.catalog_file, "Version catalogue to use instead of the built-in one");
   app.add_option("--hub", flags.hub, "Registry and path of the images, instead of the catalogue's");
-  app.add_option("--chart", flags.chart_dir, "Directory of an istio-cni chart to use instead of the built-in one");
+  app.add_option("--chart", flags.chart_dir,
+                 "An istio-cni chart, a directory or a .tgz, to use instead of the built-in one");
+  app.add_option("--resource-directory", flags.resource_dir,
+                 "Directory with vX.Y.Z/charts/cni and vX.Y.Z/profiles, which stand in for the built-in ones");
   app.add_option("--namespace", flags.ns, "Namespace of the leader election lease; the pod's own by default");
   app.add_option("--health-probe-bind-address", flags.health, "Address of /healthz and /readyz; 0 turns it off")
       ->capture_default_str();

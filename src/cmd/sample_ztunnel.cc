@@ -1,6 +1,8 @@
 #include "cmd/sample_ztunnel.h"
 
+// clang-format off
 #include <netinet/in.h>  // before the kernel's headers, which it must know of
+// clang-format on
 
 #include <linux/netfilter_ipv4.h>
 #include <sched.h>

@@ -132,17 +132,19 @@ std::optional<IstioCniController::Problem> IstioCniController::Install(const Jso
     return Problem{"ReconcileError", "error reconciling resource: " + e.message, retry};
   };
   std::string ns = Str(cni, "spec", "namespace");
-  auto values = ComputeCniValues(At(cni, "spec"), version, config_.profiles);
+  auto resources = config_.resources.For(version);
+  if (!resources.ok()) return failed(resources.error().Wrap("failed to load chart"), true);
+  auto values = ComputeCniValues(At(cni, "spec"), version, resources->profiles);
   if (!values.ok()) return failed(values.error(), false);
   std::string wanted = ns + "\n" + kube::Uid(cni) + "\n" + Str(cni, "spec", "version") + "\n" + value::Dump(*values);
   bool changed = changed_.exchange(false);
   if (!changed && wanted == installed_.wanted && SteadyNow() < installed_.at + kLookPeriod) return std::nullopt;
-  auto objects = chart::Render(config_.chart, value::WithFloatNumbers(*values),
+  auto objects = chart::Render(resources->chart, value::WithFloatNumbers(*values),
                                {.name = kRelease,
                                 .ns = ns,
                                 .is_upgrade = !inventory.is_null(),
                                 .kube_version = config_.kube_version,
-                                .api_versions = {}});
+                                .api_versions = config_.api_versions});
   if (!objects.ok()) return failed(objects.error(), false);
   auto done = applier_.Apply(*objects, cni, kRelease, ns);
   if (!done.ok()) return failed(done.error(), true);

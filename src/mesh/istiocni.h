@@ -5,13 +5,13 @@
 // generation whose agents do not run everywhere. What cannot be applied leaves the running agents as they are. Nothing
 // changed means nothing written.
 #pragma once
-#include "chart/chart.h"
 #include "controller/controller.h"
 #include "controller/events.h"
 #include "kube/informer.h"
 #include "mesh/applier.h"
 #include "mesh/catalog.h"
 #include "mesh/readiness.h"
+#include "mesh/resources.h"
 #include "mesh/skew.h"
 #include "util/clock.h"
 
@@ -21,9 +21,9 @@ inline constexpr const char* kFinalizer = "sailoperator.io/sail-operator";
 
 struct IstioCniConfig {
   Catalog catalog;
-  chart::Chart chart;
-  std::map<std::string, std::string> profiles;
-  std::string kube_version;
+  ResourceSet resources;
+  std::string kube_version;               // .Capabilities.KubeVersion
+  std::vector<std::string> api_versions;  // .Capabilities.APIVersions
 };
 
 class IstioCniController {

@@ -1,11 +1,15 @@
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
+
 #include "chart/render.h"
 #include "embedded/catalog.h"
 #include "embedded/charts.h"
 #include "embedded/profiles.h"
 #include "mesh/applier.h"
 #include "mesh/readiness.h"
+#include "mesh/resources.h"
 #include "mesh/skew.h"
 #include "mesh/status.h"
 #include "mesh/values.h"
@@ -182,7 +186,42 @@ Result<std::vector<Json>> RenderCni(const Json& values) {
   auto chart = chart::LoadFiles(files);
   FL_ASSIGN(Json all, ComputeCniValues({{"version", "v1.28.6"}, {"values", values}}, *TheCatalog().Resolve("v1.28.6"),
                                        embedded::profiles()));
-  return chart::Render(*chart, all, {.name = "istio-cni", .ns = "istio-cni", .api_versions = {}});
+  return chart::Render(*chart, value::WithFloatNumbers(all),
+                       {.name = "istio-cni", .ns = "istio-cni", .api_versions = {}});
+}
+
+TEST(Resources, OfADirectoryStandInForTheBuiltInOnes) {
+  char name[] = "/tmp/fairlead-resources-XXXXXX";
+  std::string root = mkdtemp(name);
+  auto write = [&](const std::string& path, const std::string& text) {
+    std::filesystem::create_directories(std::filesystem::path(root + "/" + path).parent_path());
+    std::ofstream(root + "/" + path) << text;
+  };
+  write("v1.28.6/charts/cni/Chart.yaml", "apiVersion: v2\nname: cni\nversion: 1.28.6\n");
+  write("v1.28.6/charts/cni/values.yaml", "_internal_defaults_do_not_set:\n  cni: {x: 1}\n");
+  write(
+      "v1.28.6/charts/cni/templates/zzz_profile.yaml",
+      "{{- $d := $.Values._internal_defaults_do_not_set }}{{- $_ := unset $.Values \"_internal_defaults_do_not_set\" }}"
+      "{{- $_ := set $ \"Values\" (mustMergeOverwrite $d $.Values) }}");
+  write(
+      "v1.28.6/charts/cni/templates/a.yaml",
+      "kind: ConfigMap\nmetadata: {name: c}\ndata: {x: {{ .Values.cni.x | quote }}, image: {{ .Values.cni.image }}}\n");
+  write("v1.28.6/profiles/default.yaml", "kind: Istio\nspec: {values: {cni: {x: 2}}}\n");
+  ResourceSet set({.profiles = embedded::profiles()}, root);
+  Catalog catalog = TheCatalog();
+  Version version = *catalog.Resolve("v1.28.6");
+  auto resources = set.For(version);
+  ASSERT_TRUE(resources.ok()) << resources.error().message;
+  EXPECT_EQ(resources->profiles.size(), 1u);
+  auto values = ComputeCniValues({{"version", "v1.28.6"}}, version, resources->profiles);
+  auto objects = chart::Render(resources->chart, value::WithFloatNumbers(*values), {.name = "istio-cni", .ns = "n"});
+  ASSERT_TRUE(objects.ok()) << objects.error().message;
+  EXPECT_EQ(Str(objects->at(0), "data", "x"), "2");
+  EXPECT_EQ(Str(objects->at(0), "data", "image"), version.cni_image);
+  EXPECT_EQ(set.For({.name = "v9.9.9"})->profiles, embedded::profiles()) << "what is not there is built in";
+  write("v1.28.6/charts/cni/Chart.yaml", "name: [");
+  EXPECT_NE(set.For(version).error().message.find("Chart.yaml"), std::string::npos);
+  std::filesystem::remove_all(root);
 }
 
 Json Find(const std::vector<Json>& objects, const std::string& kind) {
