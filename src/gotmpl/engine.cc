@@ -25,6 +25,8 @@ const Operand kMissing{Value(), false, true};
 
 Operand Wrapped(const Value& v) { return {v.is_nil() ? Value::NilInterface() : v, true}; }
 Operand Plain(const Value& v) { return {v.is_nil() ? Value() : v, false}; }
+// What a container holds: an interface, but for the typed ones.
+Operand Element(const Value& of, const Value& v) { return of.container_type() ? Plain(v) : Wrapped(v); }
 std::string StaticType(const Operand& o) { return o.wrapped ? "interface {}" : TypeName(o.value); }
 
 }  // namespace
@@ -146,14 +148,14 @@ class Executor {
       ListPtr list = *l;  // the body may replace what holds it
       for (size_t i = 0; more && i < list->size(); ++i) {
         any = true;
-        FL_ASSIGN(more, Iterate(n, Plain(Value(static_cast<int64_t>(i))), Wrapped((*list)[i])));
+        FL_ASSIGN(more, Iterate(n, Plain(Value(static_cast<int64_t>(i))), Element(over.value, (*list)[i])));
       }
     } else if (const Map* m = MapIn(over.value)) {
       Map members = *m;  // Go ranges over the keys that were there at the beginning
       for (const auto& [k, v] : members) {
         if (!more) break;
         any = true;
-        FL_ASSIGN(more, Iterate(n, Plain(Value(k)), Wrapped(v)));
+        FL_ASSIGN(more, Iterate(n, Plain(Value(k)), Element(over.value, v)));
       }
     } else if (auto i = over.value.as_int()) {
       if (n.pipe->decl.size() > 1)
@@ -309,6 +311,7 @@ class Executor {
     if (!m) return Fail("can't evaluate field " + name + " in type " + StaticType(receiver));
     if ((args && args->size() > 1) || !final.missing) return Fail(name + " is not a method but has arguments");
     auto it = (*m)->find(name);
+    if (v.container_type()) return Plain(it == (*m)->end() ? Value("") : it->second);
     return Wrapped(it == (*m)->end() ? Value() : it->second);
   }
 
@@ -387,8 +390,9 @@ class Executor {
     }
     bool fits = (type == Signature::kString && v.as_string()) ||
                 (type == Signature::kInt && v.as_int() && !v.is_int64()) || (type == Signature::kBool && v.as_bool()) ||
-                (type == Signature::kFloat && v.as_float()) || (type == Signature::kMap && v.as_map()) ||
-                (type == Signature::kList && v.as_list());
+                (type == Signature::kFloat && v.as_float()) ||
+                (type == Signature::kMap && v.as_map() && !v.container_type()) ||
+                (type == Signature::kList && v.as_list() && !v.container_type());
     if (fits) return {};
     return Fail("wrong type for value; expected " + GoName(type) + "; got " +
                 (v.is_nil() ? "interface {}" : TypeName(v)));

@@ -106,7 +106,7 @@ void RegisterDicts(Engine& e) {
     List out;
     for (const Value& m : a)
       for (const auto& [k, v] : *Dict(m)) out.emplace_back(k);
-    return Value::NewList(std::move(out));
+    return Value::NewTypedList(std::move(out), "[]string");
   });
   Define(e, "values", {{S::kMap}}, [](const List& a) -> Result<Value> {
     List out;

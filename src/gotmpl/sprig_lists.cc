@@ -25,12 +25,15 @@ bool In(const List& list, const Value& v) {
 
 Result<Value> Slice(const List& args) {
   auto l = args[0].as_list();
+  if (args[0].is_nil()) return Fail("runtime error: invalid memory address or nil pointer dereference");
   if (!l) return Fail("list should be type of slice or array but " + KindOf(args[0]));
   auto size = static_cast<int64_t>((*l)->size());
   if (size == 0) return Value();
   int64_t from = args.size() > 1 ? ToInt64(args[1]) : 0, to = args.size() > 2 ? ToInt64(args[2]) : size;
   if (from < 0 || to < from || to > size) return Fail("reflect.Value.Slice: slice index out of bounds");
-  return Value::NewList(List((*l)->begin() + from, (*l)->begin() + to));
+  List part((*l)->begin() + from, (*l)->begin() + to);
+  auto type = args[0].container_type();
+  return type ? Value::NewTypedList(std::move(part), type) : Value::NewList(std::move(part));
 }
 
 Result<Value> Chunk(const List& args) {
@@ -43,7 +46,7 @@ Result<Value> Chunk(const List& args) {
     out.push_back(
         Value::NewList(List(l->begin() + static_cast<ptrdiff_t>(i),
                             l->begin() + static_cast<ptrdiff_t>(std::min(l->size(), i + static_cast<size_t>(size))))));
-  return Value::NewList(std::move(out));
+  return Value::NewTypedList(std::move(out), "[][]interface {}");
 }
 
 }  // namespace
@@ -126,8 +129,9 @@ void RegisterLists(Engine& e) {
   });
   Define(e, "sortAlpha", one, [](const List& a) -> Result<Value> {
     auto texts = StringsOf(a[0]);
+    if (a[0].is_nil()) texts = {"<nil>"};
     if (a[0].as_list()) std::sort(texts.begin(), texts.end());
-    return Value::NewList(List(texts.begin(), texts.end()));
+    return Value::NewTypedList(List(texts.begin(), texts.end()), "[]string");
   });
 }
 

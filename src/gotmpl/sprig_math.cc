@@ -17,12 +17,12 @@ Value Long(int64_t n) { return Value::Int64(n); }
 
 Result<Value> UntilStep(int64_t start, int64_t stop, int64_t step) {
   List out;
-  if (stop < start ? step >= 0 : step <= 0) return Value::NewList();
+  if (stop < start ? step >= 0 : step <= 0) return Value::NewTypedList({}, "[]int");
   for (int64_t i = start; stop < start ? i > stop : i < stop; i += step) {
     if (out.size() >= kMaxItems) return Fail("more than " + std::to_string(kMaxItems) + " numbers");
     out.emplace_back(i);
   }
-  return Value::NewList(std::move(out));
+  return Value::NewTypedList(std::move(out), "[]int");
 }
 
 Result<Value> Seq(const List& args) {

@@ -6,28 +6,48 @@
 namespace fairlead::gotmpl::sprig {
 namespace {
 
-bool IsConnector(char c) { return c == '-' || c == '_' || isspace(static_cast<unsigned char>(c)); }
-bool IsUpper(char c) { return c >= 'A' && c <= 'Z'; }
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-bool IsPunct(char c) { return std::string_view("!\"#%&'()*,-./:;?@[\\]_{}").find(c) != std::string_view::npos; }
-bool IsAlphabet(char c) { return isalpha(static_cast<unsigned char>(c)) || (c & 0x80); }
-char Upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; }
-char Lower(char c) { return IsUpper(c) ? static_cast<char>(c + 32) : c; }
+using Text32 = std::u32string;
+
+bool IsConnector(char32_t c) { return c == '-' || c == '_' || c == ' ' || (c >= '\t' && c <= '\r') || c == 0x85 || c == 0xa0; }
+bool IsUpper(char32_t c) { return c >= 'A' && c <= 'Z'; }
+bool IsDigit(char32_t c) { return c >= '0' && c <= '9'; }
+bool IsPunct(char32_t c) { return std::u32string_view(U"!\"#%&'()*,-./:;?@[\\]_{}").find(c) != std::u32string_view::npos; }
+bool IsAlphabet(char32_t c) {
+  if (c < 0x80) return isalpha(static_cast<int>(c)) != 0;
+  return c < 0x3400 && IsLetterOrDigit(static_cast<int>(c));
+}
+char32_t Upper(char32_t c) { return c >= 'a' && c <= 'z' ? c - 32 : c; }
+char32_t Lower(char32_t c) { return IsUpper(c) ? c + 32 : c; }
+
+Text32 Runes(const std::string& s) {
+  Text32 out;
+  for (size_t i = 0; i < s.size();) {
+    int size = 1;
+    out += static_cast<char32_t>(DecodeRune(std::string_view(s).substr(i), size));
+    i += static_cast<size_t>(size);
+  }
+  return out;
+}
+std::string Encoded(const Text32& s) {
+  std::string out;
+  for (char32_t c : s) out += EncodeRune(static_cast<int>(c));
+  return out;
+}
 
 enum class Kind { kNone, kNumber, kUpper, kAlphabet, kConnector, kPunct, kOther };
 struct Word {
   Kind kind = Kind::kNone;
-  std::string text;
+  Text32 text;
 };
 
-Word NextWord(std::string& rest) {
+Word NextWord(Text32& rest) {
   if (rest.empty()) return {};
   size_t n = 1;
   auto run = [&](auto is) {
     while (n < rest.size() && is(rest[n])) ++n;
   };
   Word w;
-  char first = rest[0];
+  char32_t first = rest[0];
   if (IsConnector(first)) {
     w.kind = Kind::kConnector;
     run(IsConnector);
@@ -40,37 +60,37 @@ Word NextWord(std::string& rest) {
       run(IsUpper);
       if (n < rest.size() && IsAlphabet(rest[n])) --n;  // of HTTPStatus the S belongs to the next word
     } else if (n < rest.size() && IsAlphabet(rest[n])) {
-      run([](char c) { return IsAlphabet(c) && !IsUpper(c); });
+      run([](char32_t c) { return IsAlphabet(c) && !IsUpper(c); });
     }
   } else if (IsAlphabet(first)) {
     w.kind = Kind::kAlphabet;
-    run([](char c) { return IsAlphabet(c) && !IsUpper(c); });
+    run([](char32_t c) { return IsAlphabet(c) && !IsUpper(c); });
   } else if (IsDigit(first)) {
     w.kind = Kind::kNumber;
     run(IsDigit);
   } else {
     w.kind = Kind::kOther;
-    run([](char c) { return !IsConnector(c) && !IsAlphabet(c) && !IsDigit(c) && !IsPunct(c); });
+    run([](char32_t c) { return !IsConnector(c) && !IsAlphabet(c) && !IsDigit(c) && !IsPunct(c); });
   }
   w.text = rest.substr(0, n);
   rest.erase(0, n);
   return w;
 }
 
-void Append(std::string& out, const Word& w, char connector) {
+void Append(Text32& out, const Word& w, char32_t connector) {
   if (w.kind == Kind::kConnector) {
     out.append(w.text.size(), connector);
   } else {
-    for (char c : w.text) out += Lower(c);
+    for (char32_t c : w.text) out += Lower(c);
   }
 }
 
 bool BeginsWord(Kind k) { return k != Kind::kConnector && k != Kind::kPunct; }
 bool IsWordPart(Kind k) { return k == Kind::kAlphabet || k == Kind::kNumber; }
 
-std::string Separated(std::string rest, char connector) {
-  if (rest.empty()) return "";
-  std::string out;
+Text32 Separated(Text32 rest, char32_t connector) {
+  if (rest.empty()) return rest;
+  Text32 out;
   Word w = NextWord(rest);
   auto take_parts = [&] {
     while (IsWordPart(w.kind)) {
@@ -107,15 +127,15 @@ std::string Separated(std::string rest, char connector) {
   return out;
 }
 
-std::string Pascal(const std::string& s) {
-  std::string out;
+Text32 Pascal(const Text32& s) {
+  Text32 out;
   size_t i = 0;
   while (i < s.size() && IsConnector(s[i])) out += s[i++];
   if (i == s.size()) return s.empty() ? out : out + s.back();  // as it comes out there
   bool first_upper = IsUpper(s[i]);
-  char previous = Upper(s[i++]);
+  char32_t previous = Upper(s[i++]);
   for (; i < s.size(); ++i) {
-    char before = std::exchange(previous, s[i]);
+    char32_t before = std::exchange(previous, s[i]);
     if (IsConnector(previous) && IsConnector(before)) {
       out += before;
     } else if (IsConnector(before)) {
@@ -136,9 +156,9 @@ std::string Pascal(const std::string& s) {
 
 void RegisterNames(Engine& e) {
   const S text{{S::kString}};
-  Define(e, "snakecase", text, [](const List& a) -> Result<Value> { return Value(Separated(Text(a[0]), '_')); });
-  Define(e, "kebabcase", text, [](const List& a) -> Result<Value> { return Value(Separated(Text(a[0]), '-')); });
-  Define(e, "camelcase", text, [](const List& a) -> Result<Value> { return Value(Pascal(Text(a[0]))); });
+  Define(e, "snakecase", text, [](const List& a) -> Result<Value> { return Value(Encoded(Separated(Runes(Text(a[0])), '_'))); });
+  Define(e, "kebabcase", text, [](const List& a) -> Result<Value> { return Value(Encoded(Separated(Runes(Text(a[0])), '-'))); });
+  Define(e, "camelcase", text, [](const List& a) -> Result<Value> { return Value(Encoded(Pascal(Runes(Text(a[0]))))); });
 }
 
 }  // namespace fairlead::gotmpl::sprig

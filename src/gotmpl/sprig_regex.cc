@@ -125,8 +125,8 @@ Result<Value> Replace(const RE2& re, const std::string& s, const std::string& wi
 }
 
 Value Split(const RE2& re, const std::string& s, int64_t limit) {
-  if (limit == 0) return Value::NewList();
-  if (!re.pattern().empty() && s.empty()) return Value::NewList({Value("")});
+  if (limit == 0) return Value::NewTypedList({}, "[]string");
+  if (!re.pattern().empty() && s.empty()) return Value::NewTypedList({Value("")}, "[]string");
   List out;
   size_t begin = 0, end = 0;
   for (const auto& m : Matches(re, s, limit)) {
@@ -137,7 +137,7 @@ Value Split(const RE2& re, const std::string& s, int64_t limit) {
     begin = after;
   }
   if (end != s.size()) out.emplace_back(s.substr(begin));
-  return Value::NewList(std::move(out));
+  return Value::NewTypedList(std::move(out), "[]string");
 }
 
 std::string QuoteMeta(const std::string& s) {
@@ -186,7 +186,7 @@ void RegisterRegex(Engine& e) {
     List out;
     for (const auto& m : Matches(re, Text(a[1]), *a[2].as_int()))
       out.emplace_back(std::string(m[0].data(), m[0].size()));
-    return Value::NewList(std::move(out));
+    return Value::NewTypedList(std::move(out), "[]string");
   });
   Both(e, "regexReplaceAll", three,
        [](const RE2& re, const List& a) { return Replace(re, Text(a[1]), Text(a[2]), false); });

@@ -98,7 +98,7 @@ std::vector<std::string> SplitText(const std::string& s, const std::string& sepa
 Value Numbered(const std::vector<std::string>& parts) {
   Map out;
   for (size_t i = 0; i < parts.size(); ++i) out["_" + std::to_string(i)] = Value(parts[i]);
-  return Value::NewMap(std::move(out));
+  return Value::NewTypedMap(std::move(out), "map[string]string");
 }
 
 // goutils.Abbreviate: from `offset` on, at most `width` bytes with the points.
@@ -132,10 +132,9 @@ std::string Wrap(const std::string& s, int64_t width, std::string newline, bool 
       offset += w;
     } else {
       size_t next = s.find(' ', offset + w);
-      // goutils takes "no further space" for the byte before: a quirk that its users see.
-      size_t end = next == s.npos ? offset + w - 1 : next;
-      out += s.substr(offset, end - offset) + newline;
-      offset = end + 1;
+      if (next == s.npos) break;
+      out += s.substr(offset, next - offset) + newline;
+      offset = next + 1;
     }
   }
   return out + (offset < s.size() ? s.substr(offset) : "");
@@ -217,7 +216,12 @@ void RegisterStrings(Engine& e) {
           [](const std::string& s) { return Map1(s, [](int r, int) { return Upper(r) == r ? Lower(r) : Upper(r); }); });
   on_text("nospace", [](const std::string& s) { return Map1(s, [](int r, int) { return IsSpace(r) ? -1 : r; }); });
   on_text("initials", [](const std::string& s) {
-    return Map1(s, [](int r, int before) { return !IsSpace(r) && (before < 0 || IsSpace(before)) ? r : -1; });
+    std::string out;  // goutils takes every byte for a character
+    for (size_t i = 0; i < s.size(); ++i) {
+      auto at = [&](size_t k) { return static_cast<int>(static_cast<unsigned char>(s[k])); };
+      if (!IsSpace(at(i)) && (i == 0 || IsSpace(at(i - 1)))) out += EncodeRune(at(i));
+    }
+    return out;
   });
   auto on_two = [&](const char* name, Value (*f)(const std::string&, const std::string&)) {
     Define(e, name, two, [f](const List& a) -> Result<Value> { return f(Text(a[0]), Text(a[1])); });
@@ -235,7 +239,7 @@ void RegisterStrings(Engine& e) {
   on_two("split", [](const std::string& separator, const std::string& s) { return Numbered(SplitText(s, separator)); });
   on_two("splitList", [](const std::string& separator, const std::string& s) {
     auto parts = SplitText(s, separator);
-    return Value::NewList(List(parts.begin(), parts.end()));
+    return Value::NewTypedList(List(parts.begin(), parts.end()), "[]string");
   });
   Define(e, "splitn", {{S::kString, S::kInt, S::kString}},
          [](const List& a) -> Result<Value> { return Numbered(SplitText(Text(a[2]), Text(a[0]), *a[1].as_int())); });
@@ -282,7 +286,7 @@ void RegisterStrings(Engine& e) {
   Define(e, "toString", {{S::kAny}}, [](const List& a) -> Result<Value> { return Value(StringOf(a[0])); });
   Define(e, "toStrings", {{S::kAny}}, [](const List& a) -> Result<Value> {
     auto texts = StringsOf(a[0]);
-    return Value::NewList(List(texts.begin(), texts.end()));
+    return Value::NewTypedList(List(texts.begin(), texts.end()), "[]string");
   });
   Define(e, "join", {{S::kString, S::kAny}},
          [](const List& a) -> Result<Value> { return Value(Join(StringsOf(a[1]), Text(a[0]))); });

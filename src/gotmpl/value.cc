@@ -78,11 +78,13 @@ class Walk {
     if (auto l = v.as_list()) {
       List items;
       for (const Value& item : **l) items.push_back(Copy(item));
-      out = Value::NewList(std::move(items));
+      out = v.container_type() ? Value::NewTypedList(std::move(items), v.container_type())
+                               : Value::NewList(std::move(items));
     } else if (auto m = v.as_map()) {
       Map members;
       for (const auto& [k, item] : **m) members[k] = Copy(item);
-      out = Value::NewMap(std::move(members));
+      out = v.container_type() ? Value::NewTypedMap(std::move(members), v.container_type())
+                               : Value::NewMap(std::move(members));
     }
     Leave();
     return out;
@@ -127,6 +129,7 @@ class Walk {
     if (auto x = a.as_int()) return b.as_int() && *x == *b.as_int() && a.is_int64() == b.is_int64();
     if (auto x = a.as_float()) return b.as_float() && *x == *b.as_float();
     if (auto x = a.as_string()) return b.as_string() && *x == *b.as_string();
+    if ((a.as_list() || a.as_map()) && fairlead::gotmpl::TypeName(a) != fairlead::gotmpl::TypeName(b)) return false;
     if (auto x = a.as_list()) {
       auto y = b.as_list();
       return y && std::equal((*x)->begin(), (*x)->end(), (*y)->begin(), (*y)->end(),
@@ -199,6 +202,17 @@ Value BytesValue(std::string bytes) { return Value(ObjectPtr(std::make_shared<By
 Value Value::NewList(List items) { return Value(ListPtr(new List(std::move(items)), LetGo<List>)); }
 Value Value::NewMap(Map members) { return Value(MapPtr(new Map(std::move(members)), LetGo<Map>)); }
 
+Value Value::NewTypedList(List items, const char* type) {
+  Value out = NewList(std::move(items));
+  out.v_ = TypedList{std::get<ListPtr>(out.v_), type};
+  return out;
+}
+Value Value::NewTypedMap(Map members, const char* type) {
+  Value out = NewMap(std::move(members));
+  out.v_ = TypedMap{std::get<MapPtr>(out.v_), type};
+  return out;
+}
+
 std::string Print(const Value& v) {
   std::string out;
   Walk().Print(v, out);
@@ -206,6 +220,7 @@ std::string Print(const Value& v) {
 }
 
 std::string TypeName(const Value& v) {
+  if (auto type = v.container_type()) return type;
   if (v.as_bool()) return "bool";
   if (v.as_int()) return v.is_int64() ? "int64" : "int";
   if (v.as_float()) return "float64";

@@ -53,6 +53,9 @@ class Value {
   }
   static Value NewList(List items = {});
   static Value NewMap(Map members = {});
+  // Of a type of its own, []string or map[string]string: `type` is a literal. Elements are then no interfaces.
+  static Value NewTypedList(List items, const char* type);
+  static Value NewTypedMap(Map members, const char* type);
 
   bool is_nil() const { return v_.index() == 0 || is_nil_interface(); }
   bool is_nil_interface() const { return std::holds_alternative<Nil>(v_); }
@@ -64,8 +67,20 @@ class Value {
   bool is_int64() const { return std::holds_alternative<Long>(v_); }
   const double* as_float() const { return std::get_if<double>(&v_); }
   const std::string* as_string() const { return std::get_if<std::string>(&v_); }
-  const ListPtr* as_list() const { return std::get_if<ListPtr>(&v_); }
-  const MapPtr* as_map() const { return std::get_if<MapPtr>(&v_); }
+  const ListPtr* as_list() const {
+    if (auto t = std::get_if<TypedList>(&v_)) return &t->list;
+    return std::get_if<ListPtr>(&v_);
+  }
+  const MapPtr* as_map() const {
+    if (auto t = std::get_if<TypedMap>(&v_)) return &t->map;
+    return std::get_if<MapPtr>(&v_);
+  }
+  // The type of a typed list or map, nullptr for any other value.
+  const char* container_type() const {
+    if (auto l = std::get_if<TypedList>(&v_)) return l->type;
+    auto m = std::get_if<TypedMap>(&v_);
+    return m ? m->type : nullptr;
+  }
   const ObjectPtr* as_object() const { return std::get_if<ObjectPtr>(&v_); }
 
  private:
@@ -73,7 +88,17 @@ class Value {
   struct Long {
     int64_t n;
   };
-  std::variant<std::monostate, bool, int64_t, double, std::string, ListPtr, MapPtr, ObjectPtr, Nil, Long> v_;
+  struct TypedList {
+    ListPtr list;
+    const char* type;
+  };
+  struct TypedMap {
+    MapPtr map;
+    const char* type;
+  };
+  std::variant<std::monostate, bool, int64_t, double, std::string, ListPtr, MapPtr, ObjectPtr, Nil, Long, TypedList,
+               TypedMap>
+      v_;
 };
 
 // A map or a list, be it one with methods; nullptr: it is none.

@@ -55,7 +55,9 @@ class Reader {
 
   // The next document, or nullopt at the end.
   std::optional<Json> Next() {
-    while (event_.type == YAML_NO_EVENT || event_.type == YAML_STREAM_START_EVENT) Advance();
+    while (event_.type == YAML_NO_EVENT || event_.type == YAML_STREAM_START_EVENT ||
+           event_.type == YAML_DOCUMENT_END_EVENT)
+      Advance();
     if (event_.type != YAML_DOCUMENT_START_EVENT) return std::nullopt;
     anchors_.clear();
     nodes_ = 0;
@@ -63,8 +65,7 @@ class Reader {
     NodePtr root = Compose(0);
     size_t budget = kMaxNodes;
     Json out = Convert(*root, 0, budget);
-    Advance();  // past the document's end
-    return out;
+    return out;  // what follows is not looked at before it is asked for
   }
 
  private:
@@ -178,6 +179,22 @@ class Reader {
     return out;
   }
 
+  // As Go's %#v prints a value.
+  static std::string GoSyntax(const Node& node, int depth) {
+    if (depth > 20) return "...";
+    if (node.kind == Node::kScalar) {
+      if (node.scalar.is_null()) return "interface {}(nil)";
+      return node.scalar.is_number_float() ? FormatFloat(node.scalar.get<double>(), 21) : Dump(node.scalar);
+    }
+    bool map = node.kind == Node::kMapping;
+    std::string out = map ? "map[interface {}]interface {}{" : "[]interface {}{";
+    for (size_t i = 0; i < node.parts.size(); ++i) {
+      if (i) out += map && i % 2 == 1 ? ":" : ", ";
+      out += GoSyntax(*node.parts[i], depth + 1);
+    }
+    return out + "}";
+  }
+
   // A merge puts its members where it stands: what comes after it wins, what came before it loses.
   static void Fill(Json& out, const Node& mapping, int depth, size_t& budget) {
     for (size_t i = 0; i + 1 < mapping.parts.size(); i += 2) {
@@ -186,12 +203,8 @@ class Reader {
         Merge(out, value, depth + 1, budget);
         continue;
       }
-      if (key.kind != Node::kScalar || key.scalar.is_null())
-        Fail(key.line, std::string("a key of type ") +
-                           (key.kind == Node::kScalar     ? "null"
-                            : key.kind == Node::kSequence ? "list"
-                                                          : "map") +
-                           " is not supported");
+      if (key.kind != Node::kScalar) throw YamlError{"invalid map key: " + GoSyntax(key, 0)};
+      if (key.scalar.is_null()) Fail(key.line, "a key of type null is not supported");
       out[KeyText(key.scalar)] = Convert(value, depth + 1, budget);
     }
   }
