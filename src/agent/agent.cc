@@ -16,6 +16,8 @@ namespace fairlead::agent {
 namespace {
 
 constexpr Millis kVerifyPeriod{30000};
+// Longer than anything takes that an agent writes for one pod.
+constexpr Millis kDrainTime{4000};
 
 // Why the agent is not ready; the first non-empty reason is shown on /readyz.
 class Readiness {
@@ -184,11 +186,14 @@ class Agent {
     return {};
   }
 
+  // The journal is complete when this returns: whatever had begun is written, and nothing begins.
   std::vector<UniqueFd> Release() {
-    reconciler_->Pause(true);
+    service_->Drain(true);
     server_->Pause();
     auto connections = ztunnel_ ? ztunnel_->Release() : std::vector<UniqueFd>();
-    service_->Drain(true);
+    if (!server_->WaitForAnswers(kDrainTime))
+      Log(Level::kWarn, "requests are still going on while another agent takes over");
+    reconciler_->Pause(true);
     return connections;
   }
 

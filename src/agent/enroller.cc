@@ -82,15 +82,16 @@ Status Enroller::Enrol(const Json& pod, const redirect::PodConfig& config, Attac
     entry.backend = before->entry.backend;  // rules never move from one program to another in a pod that runs
   auto programmed = Program(entry, at.netns->get());
   if (!programmed.ok()) return programmed.error().Wrap("programming the redirection of pod " + PodName(pod));
-  if (Status s = journal_.Put(entry, at.netns); !s.ok())
-    Log(Level::kError, "journal entry not written", {{"pod", entry.Pod()}, {"error", s.error().message}});
+  Status recorded = journal_.Put(entry, at.netns);
+  if (!recorded.ok())
+    Log(Level::kError, "journal entry not written", {{"pod", entry.Pod()}, {"error", recorded.error().message}});
   if (before && before->entry.container_id != entry.container_id) (void)journal_.Erase(before->entry.container_id).ok();
-  if (entry.ambient() && ambient_) {
-    FL_ASSIGN(auto addresses, AddressesIn(at.netns->get()));
-    FL_TRY(ambient_->probes.Set(entry.pod_uid, addresses));
-    FL_TRY(ambient_->ztunnel.Add({entry.pod_uid, entry.pod_name, entry.pod_namespace, entry.service_account, at.netns},
-                                 deadline));
+  Status announced = entry.ambient() && ambient_ ? Announce(entry, at.netns, deadline) : Status();
+  if (recorded.ok() && !journal_.FindPod(entry.pod_uid)) {
+    if (entry.ambient() && ambient_) Withdraw(entry);
+    return MakeError(Code::kNotFound, "pod " + entry.Pod() + " ended while it was brought in");
   }
+  FL_TRY(announced);
   const char* rules = *programmed == Programmed::kWritten ? "written" : entry.found ? "found" : "unchanged";
   Remember("enrolled", entry, std::string("rules ") + rules);
   Log(Level::kInfo, "pod enrolled",
@@ -103,10 +104,25 @@ Status Enroller::Enrol(const Json& pod, const redirect::PodConfig& config, Attac
   return {};
 }
 
+// Tells the host's rules and ztunnel of an ambient pod.
+Status Enroller::Announce(const JournalEntry& e, const std::shared_ptr<UniqueFd>& netns, SteadyTime deadline) {
+  FL_ASSIGN(auto addresses, AddressesIn(netns->get()));
+  FL_TRY(ambient_->probes.Set(e.pod_uid, addresses));
+  return ambient_->ztunnel.Add({e.pod_uid, e.pod_name, e.pod_namespace, e.service_account, netns}, deadline);
+}
+
+void Enroller::Withdraw(const JournalEntry& e) {
+  RemoveProbes(e);
+  ambient_->ztunnel.Delete(e.pod_uid);
+}
+
+void Enroller::RemoveProbes(const JournalEntry& e) {
+  if (Status s = ambient_->probes.Remove(e.pod_uid); !s.ok())
+    Log(Level::kWarn, "probe exemption not removed", {{"pod", e.Pod()}, {"error", s.error().message}});
+}
+
 void Enroller::Unenrol(const Enrolled& e, bool alive) {
-  if (e.entry.ambient() && ambient_)
-    if (Status s = ambient_->probes.Remove(e.entry.pod_uid); !s.ok())
-      Log(Level::kWarn, "probe exemption not removed", {{"pod", e.entry.Pod()}, {"error", s.error().message}});
+  if (e.entry.ambient() && ambient_) RemoveProbes(e.entry);
   // Rules first, ztunnel's listeners after: in between nothing is sent to a port that is closed. Also where ambient
   // mode was turned off, and this agent knows no ztunnel.
   if (e.entry.ambient() && alive && e.netns)

@@ -60,6 +60,9 @@ class Enroller {
  private:
   Result<redirect::Programmed> Program(JournalEntry& entry, int netns_fd);
   bool VerifyOne(const Enrolled& e);
+  Status Announce(const JournalEntry& e, const std::shared_ptr<UniqueFd>& netns, SteadyTime deadline);
+  void Withdraw(const JournalEntry& e);
+  void RemoveProbes(const JournalEntry& e);
   void Remember(const std::string& what, const JournalEntry& e, const std::string& detail = "");
 
   const Config& config_;

@@ -11,8 +11,6 @@ using cni::CniError;
 constexpr Millis kLongestWait{100000};
 // istio's plugin gives up after five seconds, and does not try again.
 constexpr Millis kIstioPluginWait{4500};
-// Longer than anything that writes takes.
-constexpr Millis kDrainTime{4000};
 constexpr Millis kSlice{1000};
 
 // A pod that could not be found or understood: worth another try, or not.
@@ -52,24 +50,6 @@ void PluginService::Handle(http::Request& r, http::ResponseWriter& w) {
 }
 
 CniError PluginService::Serve(const cni::AgentRequest& r, UniqueFd netns, SteadyTime deadline) {
-  {
-    std::lock_guard lock(mutex_);
-    ++serving_;
-  }
-  CniError error = Dispatch(r, std::move(netns), deadline);
-  std::lock_guard lock(mutex_);
-  if (--serving_ == 0) idle_.notify_all();
-  return error;
-}
-
-void PluginService::Drain(bool draining) {
-  draining_ = draining;
-  std::unique_lock lock(mutex_);
-  if (draining && !idle_.wait_for(lock, kDrainTime, [&] { return serving_ == 0; }))
-    Log(Level::kWarn, "requests are still going on while another agent takes over", {{"requests", serving_}});
-}
-
-CniError PluginService::Dispatch(const cni::AgentRequest& r, UniqueFd netns, SteadyTime deadline) {
   auto started = SteadyNow();
   CniError error;
   if (r.container_id.find('/') != r.container_id.npos)

@@ -1,8 +1,6 @@
 // What the agent answers on the plugin's socket: our plugin's requests, those of istio's plugin, and two questions that
 // a person or a test may ask.
 #pragma once
-#include <condition_variable>
-
 #include "agent/enroller.h"
 #include "cni/protocol.h"
 #include "http/server.h"
@@ -18,12 +16,10 @@ class PluginService {
   void Handle(http::Request& r, http::ResponseWriter& w);
   // One request of the plugin; error.code 0 = success. `netns` came with it.
   cni::CniError Serve(const cni::AgentRequest& r, UniqueFd netns, SteadyTime deadline);
-  // Another agent takes over: requests that wait for something are told to try again, and those that write are waited
-  // for, so that the journal is complete. false undoes it.
-  void Drain(bool draining);
+  // Another agent takes over: requests that wait for something are told to try again. false undoes it.
+  void Drain(bool draining) { draining_ = draining; }
 
  private:
-  cni::CniError Dispatch(const cni::AgentRequest& r, UniqueFd netns, SteadyTime deadline);
   cni::CniError Add(const cni::AgentRequest& r, UniqueFd netns, SteadyTime deadline);
   cni::CniError Check(const cni::AgentRequest& r, const UniqueFd& netns, SteadyTime deadline);
   void Delete(const cni::AgentRequest& r);
@@ -35,9 +31,6 @@ class PluginService {
   controller::Metrics& metrics_;
   std::function<void(const std::string&)> on_enrolled_;
   std::atomic<bool> draining_{false};
-  std::mutex mutex_;  // guards serving_
-  std::condition_variable idle_;
-  int serving_ = 0;
 };
 
 }  // namespace fairlead::agent

@@ -41,7 +41,10 @@ PodReconciler::PodReconciler(const Config& config, kube::Api& api, kube::Informe
       metrics_(metrics),
       controller_(
           "pods",
-          [this](const std::string& key) { return paused_ ? controller::Outcome{} : Reconcile(key, kZtunnelWait); },
+          [this](const std::string& key) {
+            std::lock_guard lock(working_);
+            return paused_ ? controller::Outcome{} : Reconcile(key, kZtunnelWait);
+          },
           metrics) {}
 
 void PodReconciler::Watch() {
@@ -67,7 +70,10 @@ void PodReconciler::Watch() {
 
 void PodReconciler::Pause(bool paused) {
   paused_ = paused;
-  if (paused) return;
+  if (paused) {
+    std::lock_guard wait(working_);
+    return;
+  }
   for (const kube::ObjectPtr& pod : pods_.List()) controller_.Enqueue(kube::Key(*pod));
 }
 
@@ -100,9 +106,14 @@ Result<controller::Outcome> PodReconciler::Reconcile(const std::string& key, Mil
   if (wanted && !enrolled) {
     if (AddressesOf(*pod).empty()) return controller::Outcome{};  // it has no network yet: the plugin brings it in
     Status s = ambient ? BringIn(*pod, decision->config, ztunnel_wait) : Repair(*pod, decision->config);
+    enrolled = enroller_.journal().FindPod(kube::Uid(*pod));
+    // The pod may have ended before it was in the journal; its end found nothing to take back.
+    if (auto now = pods_.Get(key); enrolled && (!now || kube::Uid(*now) != kube::Uid(*pod))) {
+      enroller_.Unenrol(*enrolled, false);
+      return controller::Outcome{};
+    }
     if (!s.ok() && s.error().code == Code::kNotFound) return controller::Outcome{.requeue_after = kLookAgain};
     if (!s.ok()) return s.error();
-    enrolled = enroller_.journal().FindPod(kube::Uid(*pod));
   }
   FL_TRY(Annotate(*pod, ambient && enrolled));
   return controller::Outcome{};

@@ -19,6 +19,7 @@ class PodReconciler {
   void Start() { controller_.Start(); }
   void Stop() { controller_.Stop(); }
   void Enqueue(const std::string& pod) { controller_.Enqueue(pod); }
+  // When Pause(true) returns, no pod is being worked on.
   void Pause(bool paused);
   // Brings in what runs already: every pod of the node once, on the calling thread. Called before ztunnel is served, so
   // that its first snapshot is complete.
@@ -39,6 +40,7 @@ class PodReconciler {
   Enroller& enroller_;
   controller::Metrics& metrics_;
   std::atomic<bool> paused_{true};
+  std::mutex working_;  // held while a pod is worked on
   controller::Controller controller_;
 };
 

@@ -187,6 +187,31 @@ TEST(Http, TakesDescriptorsOverUnixSockets) {
   ::unlink(path.c_str());
 }
 
+TEST(Http, AfterAPauseWhatWasAcceptedIsAnsweredAndWaitedFor) {
+  Server server({}, Echo);
+  std::string path = testing::TempDir() + "pause-" + std::to_string(::getpid());
+  ASSERT_TRUE(server.AddListener(std::move(*ListenUnix(path, SocketKind::kStream, 0600))).ok());
+  auto early = ConnectUnix(path, SocketKind::kStream), idle = ConnectUnix(path, SocketKind::kStream);
+  ASSERT_TRUE(early.ok() && idle.ok());
+  const std::string request = "GET /asked HTTP/1.1\r\nhost: x\r\n\r\n";
+  auto answer = [](int fd) {
+    char buf[4096];
+    ssize_t n = WaitFd(fd, POLLIN, Millis(3000)).ok() ? ::recv(fd, buf, sizeof buf, 0) : -1;
+    return std::string(buf, static_cast<size_t>(std::max<ssize_t>(n, 0)));
+  };
+  ASSERT_GT(::send(idle->get(), request.data(), request.size(), MSG_NOSIGNAL), 0);
+  ASSERT_NE(answer(idle->get()).find("/asked"), std::string::npos);
+  server.Pause();
+  EXPECT_FALSE(server.WaitForAnswers(Millis(50))) << "it was accepted, and has not said what it wants";
+  ASSERT_GT(::send(early->get(), request.data(), request.size(), MSG_NOSIGNAL), 0);
+  EXPECT_TRUE(server.WaitForAnswers(Millis(3000)));
+  EXPECT_NE(answer(early->get()).find("/asked"), std::string::npos);
+  EXPECT_EQ(answer(early->get()), "") << "closed with its answer";
+  (void)::send(idle->get(), request.data(), request.size(), MSG_NOSIGNAL);
+  EXPECT_EQ(answer(idle->get()), "") << "a connection that waited between requests gets no more of them served";
+  ::unlink(path.c_str());
+}
+
 TEST(Http, PausesAndResumesWithoutLosingConnections) {
   Server server({}, Echo);
   auto l = ListenTcp("127.0.0.1", 0);

@@ -91,6 +91,7 @@ struct Server::State : std::enable_shared_from_this<Server::State> {
   std::vector<std::shared_ptr<Listener>> listeners;
   std::shared_ptr<WakeFd> connections_wake = std::make_shared<WakeFd>();
   size_t connections = 0, busy = 0;
+  size_t unanswered = 0;  // connections that have had no answer yet, or of whose next request bytes have come
   bool paused = false, stopped = false;
 
   void AcceptLoop(std::shared_ptr<Listener> l) {
@@ -109,16 +110,19 @@ struct Server::State : std::enable_shared_from_this<Server::State> {
       std::lock_guard lock(mutex);
       if (stopped || connections >= options.max_connections) continue;
       ++connections;
+      ++unanswered;
       std::thread([self = shared_from_this(), l, wake = connections_wake, f = std::move(fd)]() mutable {
-        self->Serve(std::move(f), *l, *wake);
+        bool answered = false;
+        self->Serve(std::move(f), *l, *wake, answered);
         std::lock_guard done(self->mutex);
         --self->connections;
+        if (!answered) --self->unanswered;
         self->changed.notify_all();
       }).detach();
     }
   }
 
-  void Serve(UniqueFd fd, Listener& l, WakeFd& wake) {
+  void Serve(UniqueFd fd, Listener& l, WakeFd& wake, bool& answered) {
     Stream stream(std::move(fd), wake.fd(), l.is_unix);
     if (l.tls && !stream.Accept(l.tls.get()).ok()) return;
     Peer peer = stream.PeerInfo();
@@ -126,6 +130,12 @@ struct Server::State : std::enable_shared_from_this<Server::State> {
     while (true) {
       stream.SetDeadline(options.idle_timeout);
       if (buffer.size() == 0 && !stream.WaitForBytes()) return;
+      if (answered) {
+        std::lock_guard lock(mutex);
+        if (paused) return;  // whoever sent it sees that nobody has read it, and asks again
+        ++unanswered;
+        answered = false;
+      }
       stream.SetDeadline(options.request_timeout);
       beast::http::request_parser<beast::http::string_body> parser;
       parser.header_limit(static_cast<uint32_t>(options.max_header_bytes));
@@ -139,7 +149,7 @@ struct Server::State : std::enable_shared_from_this<Server::State> {
         if (ec != boost::asio::error::connection_aborted) RefuseBadRequest(stream, ec);
         return;
       }
-      if (!Answer(stream, wake, parser.release(), peer)) return;
+      if (!Answer(stream, wake, parser.release(), peer, answered)) return;
     }
   }
 
@@ -159,7 +169,8 @@ struct Server::State : std::enable_shared_from_this<Server::State> {
     }
   }
 
-  bool Answer(Stream& stream, WakeFd& wake, beast::http::request<beast::http::string_body> in, const Peer& peer) {
+  bool Answer(Stream& stream, WakeFd& wake, beast::http::request<beast::http::string_body> in, const Peer& peer,
+              bool& answered) {
     Request req;
     req.method = std::string(in.method_string());
     ParseTarget(std::string_view(in.target().data(), in.target().size()), req);
@@ -179,8 +190,10 @@ struct Server::State : std::enable_shared_from_this<Server::State> {
     writer.Finish();
     std::lock_guard lock(mutex);
     --busy;
+    --unanswered;
+    answered = true;
     changed.notify_all();
-    return keep && writer.ok() && !stopped;
+    return keep && writer.ok() && !stopped && !paused;
   }
 
   // Ends the accepting threads; the listeners stay open.
@@ -253,6 +266,11 @@ void Server::Pause() {
     if (std::exchange(state_->paused, true)) return;
   }
   state_->StopAccepting();
+}
+
+bool Server::WaitForAnswers(std::chrono::milliseconds timeout) {
+  std::unique_lock lock(state_->mutex);
+  return state_->changed.wait_for(lock, timeout, [&] { return state_->unanswered == 0; });
 }
 
 void Server::Resume() {

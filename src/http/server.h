@@ -45,8 +45,11 @@ class Server {
 
   // Serves `listener` from now on (TLS when an identity is given).
   Status AddListener(UniqueFd listener, const TlsIdentity* tls = nullptr);
-  // Stops accepting; requests in progress are finished, the listeners stay open. Resume undoes it.
+  // Stops accepting, and answers what was accepted; connections end with their answer. The listeners stay open. Resume
+  // undoes it.
   void Pause();
+  // After Pause: waits until each connection has its answer. false: after `timeout` one still had none.
+  bool WaitForAnswers(std::chrono::milliseconds timeout);
   void Resume();
   // Closes every listener and every connection at once and forgets them.
   void DropListeners();
