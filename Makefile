@@ -2,7 +2,7 @@
 PRESET ?= release
 BUILD := build/$(PRESET)
 PACKAGES := g++ cmake ninja-build ccache pkg-config python3 libboost-dev libssl-dev nlohmann-json3-dev \
-            libyaml-dev zlib1g-dev libre2-dev libnftables-dev libcli11-dev prometheus-cpp-dev libprotobuf-dev protobuf-compiler libgtest-dev containernetworking-plugins nftables iptables iproute2
+            libyaml-dev zlib1g-dev libtomlplusplus-dev libre2-dev libnftables-dev libcli11-dev prometheus-cpp-dev libprotobuf-dev protobuf-compiler libgtest-dev containernetworking-plugins nftables iptables iproute2
 
 K8S_PACKAGES := etcd-server containerd runc buildah openssl util-linux binutils
 IMAGE_VERSIONS ?= 1.28.5,1.28.6
@@ -14,7 +14,7 @@ help:
 	@echo "make k8s     run the tests on real Kubernetes, three nodes on this machine (needs root, Go and its module proxy)"
 	@echo "make k8s-up  start that cluster to try things on, and print its kubeconfig; make k8s-down ends it"
 	@echo "make images  build the container images into build/images-oci (IMAGE_VERSIONS=1.28.5,1.28.6)"
-	@echo "make bench   measure: plugin, ADD, memory and restart of an agent on the lab; pod start and API requests on that cluster"
+	@echo "make bench   measure: charts beside Helm; plugin, ADD, memory and restart of an agent on the lab; pod start and API requests on that cluster"
 	@echo "make build   build the programs into $(BUILD)"
 	@echo "make format  format the C++ sources with clang-format"
 	@echo "make generate  write CRDs, the installation manifest and the OLM bundle again"
@@ -61,6 +61,7 @@ k8s-down:
 	@python3 tests/k8s/kube_cluster.py down
 
 bench: k8s-deps build
+	@FAIRLEAD_BUILD=$(CURDIR)/$(BUILD) python3 tests/bench/charts.py
 	@FAIRLEAD_BUILD=$(CURDIR)/$(BUILD) python3 tests/bench/dataplane.py
 	@FAIRLEAD_BUILD=$(CURDIR)/$(BUILD) python3 tests/bench/kubernetes.py
 

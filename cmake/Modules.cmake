@@ -28,7 +28,7 @@ fairlead_module(NAME gotmpl LAYER 2 DEPS util value http LIBS OpenSSL::Crypto ${
   SOURCES ast.cc builtins.cc engine.cc format.cc go_time.cc json_text.cc lexer.cc parser.cc quote.cc semver.cc sprig.cc sprig_crypto.cc sprig_dates.cc sprig_defaults.cc sprig_dicts.cc sprig_encoding.cc sprig_lists.cc sprig_math.cc sprig_names.cc sprig_paths.cc sprig_random.cc sprig_regex.cc sprig_semver.cc sprig_strings.cc sprig_types.cc sprig_urls.cc value.cc
   TESTS conformance_test.cc gotmpl_test.cc)
 fairlead_module(NAME chart LAYER 3 DEPS util value gotmpl LIBS ZLIB::ZLIB ${RE2}
-  SOURCES archive.cc context.cc functions.cc ignore.cc load.cc manifests.cc metadata.cc render.cc schema.cc set_values.cc values.cc
+  SOURCES archive.cc context.cc functions.cc ignore.cc load.cc manifests.cc metadata.cc render.cc schema.cc set_values.cc toml_reader.cc toml_writer.cc values.cc
   TESTS chart_test.cc)
 fairlead_module(NAME redirect LAYER 3 DEPS util value kernel kube
   SOURCES ambient_config.cc ambient_rules.cc backend.cc backend_iptables.cc backend_nft.cc host_probes.cc iptables_text.cc nft_text.cc program.cc sidecar_config.cc sidecar_rules.cc

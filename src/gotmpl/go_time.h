@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <string>
 
-#include "util/result.h"
+#include "gotmpl/value.h"
 
 namespace fairlead::gotmpl {
 
@@ -26,6 +26,8 @@ struct CivilDate {
   int month, day, weekday, yearday;  // weekday: 0 is Sunday
 };
 CivilDate DateOf(const GoTime& t);
+// A time.Time with its methods.
+Value TimeValue(GoTime t);
 // time.Duration's text: 1h2m3.5s.
 std::string DurationText(int64_t nanoseconds);
 Result<int64_t> ParseDuration(const std::string& text);

@@ -153,3 +153,7 @@ void RegisterDates(Engine& e) {
 }
 
 }  // namespace fairlead::gotmpl::sprig
+
+namespace fairlead::gotmpl {
+Value TimeValue(GoTime t) { return sprig::Moment::Of(std::move(t)); }
+}  // namespace fairlead::gotmpl
