@@ -111,6 +111,8 @@ bool IsBase60(std::string_view s) {
 }  // namespace
 
 std::optional<Json> ResolveScalar(std::string_view s) {
+  // Most text is no word of YAML's, and looks like none.
+  if (s.size() > 5 && !IsDigit(s[0]) && s[0] != '-' && s[0] != '+' && s[0] != '.') return std::nullopt;
   for (std::string_view w : {"", "~", "null", "Null", "NULL"})
     if (s == w) return Json(nullptr);
   for (std::string_view w : {"y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"})

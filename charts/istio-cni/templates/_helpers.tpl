@@ -1,11 +1,14 @@
-{{/* The values with those below `cni:` laid over the top ones, as YAML. */}}
-{{- define "istio-cni.values" -}}
+{{/* Makes .Values._effective, once for all templates: the values with those below `cni:` laid over the top ones. */}}
+{{- define "istio-cni.effective" -}}
+{{- if not (hasKey .Values "_effective") -}}
 {{- $top := omit .Values "cni" -}}
-{{- mustMergeOverwrite (deepCopy $top) (deepCopy (.Values.cni | default dict)) | toYaml -}}
+{{- $_ := set .Values "_effective" (mustMergeOverwrite (deepCopy $top) (deepCopy (.Values.cni | default dict))) -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "istio-cni.image" -}}
-{{- $v := include "istio-cni.values" . | fromYaml -}}
+{{- include "istio-cni.effective" . -}}
+{{- $v := .Values._effective -}}
 {{- if contains "/" $v.image -}}
 {{ $v.image }}
 {{- else -}}
@@ -16,7 +19,8 @@
 {{- end -}}
 
 {{- define "istio-cni.labels" -}}
-{{- $v := include "istio-cni.values" . | fromYaml -}}
+{{- include "istio-cni.effective" . -}}
+{{- $v := .Values._effective -}}
 app: istio-cni
 app.kubernetes.io/name: istio-cni
 app.kubernetes.io/instance: {{ .Release.Name }}
@@ -30,7 +34,8 @@ operator.istio.io/component: Cni
 
 {{/* What the agent reads from its environment. */}}
 {{- define "istio-cni.config" -}}
-{{- $v := include "istio-cni.values" . | fromYaml -}}
+{{- include "istio-cni.effective" . -}}
+{{- $v := .Values._effective -}}
 {{- if and (ne (toString $v.provider) "default") (ne (toString $v.provider) "multus") -}}
 {{- fail (printf "values.cni.provider: %q is not known; use \"default\" or \"multus\"" (toString $v.provider)) -}}
 {{- end -}}
