@@ -7,7 +7,7 @@ fairlead_embed(NAME profiles DIR config/profiles)
 fairlead_embed(NAME charts DIR charts)
 
 fairlead_module(NAME util LAYER 0
-  SOURCES clock.cc fd.cc file.cc log.cc memory.cc result.cc strings.cc subprocess.cc unix_socket.cc
+  SOURCES clock.cc fd.cc file.cc line_diff.cc log.cc memory.cc result.cc strings.cc subprocess.cc unix_socket.cc
   TESTS util_test.cc)
 fairlead_module(NAME value LAYER 1 DEPS util LIBS OpenSSL::Crypto PkgConfig::YAML
   SOURCES json.cc jsonpath.cc merge.cc yaml_reader.cc yaml_scalar.cc yaml_writer.cc
@@ -25,7 +25,7 @@ fairlead_module(NAME kube LAYER 2 DEPS util value http
   SOURCES client.cc config.cc informer.cc mapper.cc object.cc reflector.cc
   TESTS kube_test.cc)
 fairlead_module(NAME gotmpl LAYER 2 DEPS util value http LIBS OpenSSL::Crypto ${RE2} crypt
-  SOURCES ast.cc builtins.cc engine.cc format.cc go_time.cc json_text.cc lexer.cc parser.cc quote.cc semver.cc sprig.cc sprig_crypto.cc sprig_dates.cc sprig_defaults.cc sprig_dicts.cc sprig_encoding.cc sprig_lists.cc sprig_math.cc sprig_names.cc sprig_paths.cc sprig_random.cc sprig_regex.cc sprig_semver.cc sprig_strings.cc sprig_types.cc sprig_urls.cc value.cc
+  SOURCES ast.cc builtins.cc engine.cc format.cc go_time.cc json_check.cc json_text.cc lexer.cc parser.cc quote.cc semver.cc sprig.cc sprig_crypto.cc sprig_dates.cc sprig_defaults.cc sprig_dicts.cc sprig_encoding.cc sprig_lists.cc sprig_math.cc sprig_names.cc sprig_paths.cc sprig_random.cc sprig_regex.cc sprig_semver.cc sprig_strings.cc sprig_types.cc sprig_urls.cc value.cc
   TESTS conformance_test.cc gotmpl_test.cc)
 fairlead_module(NAME chart LAYER 3 DEPS util value gotmpl LIBS ZLIB::ZLIB ${RE2}
   SOURCES archive.cc context.cc functions.cc ignore.cc load.cc manifests.cc metadata.cc render.cc schema.cc set_values.cc toml_reader.cc toml_writer.cc values.cc

@@ -236,7 +236,8 @@ TEST(Render, IsNotExhaustedByATemplateOrItsValues) {
   EXPECT_TRUE(fails("{{ define \"a\" }}{{ template \"a\" . }}{{ end }}{{ template \"a\" . }}"));
   EXPECT_TRUE(fails("{{ define \"a\" }}{{ tpl \"{{ include \\\"a\\\" . }}\" . }}{{ end }}{{ include \"a\" . }}"));
   EXPECT_TRUE(fails("{{ range until 10000000 }}{{ . }}{{ end }}"));
-  EXPECT_TRUE(fails("{{ $_ := set .Values \"v\" .Values }}{{ toYaml .Values }}"));
+  for (const std::string f : {"toYaml", "toYamlPretty", "toJson", "toToml", "toString", "quote", "deepCopy", "merge (dict)"})
+    EXPECT_TRUE(fails("{{ $_ := set .Values \"v\" .Values }}{{ " + f + " .Values }}")) << f;
   EXPECT_TRUE(fails(
       "a: b",
       "a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\n"

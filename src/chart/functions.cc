@@ -1,6 +1,7 @@
 #include "chart/functions.h"
 
 #include "chart/toml.h"
+#include "gotmpl/json_check.h"
 #include "gotmpl/json_text.h"
 #include "gotmpl/quote.h"
 #include "util/strings.h"
@@ -22,10 +23,9 @@ Error Warning(const std::string& message) {
 }
 const std::string& Text(const Value& v) { return *v.as_string(); }
 
-std::string ToYaml(const Value& v) {
-  std::string s = value::ToYaml(gotmpl::ToJson(v));
+Value WithoutNewline(std::string s) {
   if (s.ends_with('\n')) s.pop_back();
-  return s;
+  return Value(std::move(s));
 }
 
 const char* GoKind(const Json& j) {
@@ -56,11 +56,7 @@ Value ListOrError(const Result<Json>& j, const std::string& decoding, const Valu
 
 constexpr const char* kDecodingYaml = "error unmarshaling JSON: while decoding JSON: ";
 Result<Json> Yaml(const List& a) { return value::ParseYaml(Text(a[0]), "error converting YAML to JSON: yaml"); }
-Result<Json> JsonText(const List& a) {
-  auto j = value::ParseJson(Text(a[0]), "JSON");
-  if (!j.ok() && Trim(Text(a[0])).empty()) return MakeError(Code::kInvalid, "unexpected end of JSON input");
-  return j;
-}
+Result<Json> JsonText(const List& a) { return gotmpl::ParseGoJson(Text(a[0])); }
 
 void RegisterTemplates(Engine& e) {
   auto nested = std::make_shared<std::map<std::string, int>>();
@@ -102,7 +98,12 @@ void RegisterHelm(Engine& e, const Release& release) {
              });
   e.Register("getHostByName", {{S::kString}}, [](Engine&, const List&) -> Result<Value> { return Value(""); });
   for (const char* name : {"toYaml", "mustToYaml"})
-    e.Register(name, {{S::kAny}}, [](Engine&, const List& a) -> Result<Value> { return Value(ToYaml(a[0])); });
+    e.Register(name, {{S::kAny}}, [](Engine&, const List& a) -> Result<Value> {
+      return WithoutNewline(value::ToYaml(gotmpl::ToJson(a[0])));
+    });
+  e.Register("toYamlPretty", {{S::kAny}}, [](Engine&, const List& a) -> Result<Value> {
+    return WithoutNewline(value::ToYamlIndented(gotmpl::ToJson(a[0], true)));
+  });
   e.Register("toJson", {{S::kAny}},
              [](Engine&, const List& a) -> Result<Value> { return Value(gotmpl::GoJson(a[0])); });
   e.Register("toToml", {{S::kAny}}, [](Engine&, const List& a) -> Result<Value> {

@@ -5,8 +5,6 @@
 namespace fairlead::chart {
 namespace {
 
-using gotmpl::Value;
-
 // TOML as BurntSushi's encoder lays it out: values before tables, what is below a table indented by two.
 class TomlWriter {
  public:
@@ -78,26 +76,10 @@ class TomlWriter {
   }
 };
 
-// TOML tells floats from integers, which ToJson does not.
-Json TomlJson(const Value& v) {
-  if (auto d = v.as_float()) return *d;
-  if (auto l = v.as_list()) {
-    Json out = Json::array();
-    for (const Value& item : **l) out.push_back(TomlJson(item));
-    return out;
-  }
-  if (auto m = v.as_map()) {
-    Json out = Json::object();
-    for (const auto& [k, item] : **m) out[k] = TomlJson(item);
-    return out;
-  }
-  return gotmpl::ToJson(v);
-}
-
 }  // namespace
 
-Result<std::string> ToToml(const Value& v) {
-  Json table = TomlJson(v);
+Result<std::string> ToToml(const gotmpl::Value& v) {
+  Json table = gotmpl::ToJson(v, true);
   if (!table.is_object()) return MakeError(Code::kInvalid, "toml: top-level values must be Go maps or structs");
   TomlWriter w;
   FL_TRY(w.Table(table, "", 0));

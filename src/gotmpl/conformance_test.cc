@@ -62,7 +62,7 @@ TEST_P(Conformance, AnswersAsRecorded) {
 INSTANTIATE_TEST_SUITE_P(Go, Conformance,
                          ::testing::Values("lexer", "parser", "exec", "printf", "sprig-crypto", "sprig-dates",
                                            "sprig-names", "sprig-math", "sprig-strings", "sprig-lists", "sprig-text",
-                                           "sprig-regex", "sprig-semver"),
+                                           "sprig-regex", "sprig-semver", "sprig-values"),
                          [](const auto& p) { return ReplaceAll(p.param, "-", "_"); });
 
 }  // namespace

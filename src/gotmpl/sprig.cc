@@ -70,7 +70,11 @@ std::string KindOf(const Value& v) {
   if (v.is_nil()) return "invalid";
   if (v.as_list()) return "slice";
   if (v.as_map()) return "map";
-  if (v.as_object()) return "ptr";
+  if (auto o = v.as_object())
+    return (*o)->Items()                       ? "map"
+           : (*o)->Elements() || (*o)->Bytes() ? "slice"
+           : TypeName(v).starts_with('*')      ? "ptr"
+                                               : "struct";
   return TypeName(v);
 }
 

@@ -1,4 +1,5 @@
 // sprig's defaults and JSON. Source of the behaviour: Masterminds/sprig v3.3 defaults.go.
+#include "gotmpl/json_check.h"
 #include "gotmpl/json_text.h"
 #include "gotmpl/sprig.h"
 #include "util/strings.h"
@@ -32,8 +33,12 @@ void RegisterDefaults(Engine& e) {
   for (const char* name : {"toRawJson", "mustToRawJson"})
     Define(e, name, one, [](const List& a) -> Result<Value> { return Value(GoJson(a[0], {.html = false})); });
   Define(e, "fromJson", {{S::kString}}, [](const List& a) -> Result<Value> {
-    auto j = value::ParseJson(Text(a[0]), "JSON");
+    auto j = ParseGoJson(Text(a[0]));
     return j.ok() ? FromJson(*j) : Value();
+  });
+  Define(e, "mustFromJson", {{S::kString}}, [](const List& a) -> Result<Value> {
+    FL_ASSIGN(Json j, ParseGoJson(Text(a[0])));
+    return FromJson(j);
   });
 }
 

@@ -119,7 +119,10 @@ void RegisterDicts(Engine& e) {
   for (const char* name : {"merge", "mustMerge"}) e.Register(name, maps, Merge(false));
   for (const char* name : {"mergeOverwrite", "mustMergeOverwrite"}) e.Register(name, maps, Merge(true));
   for (const char* name : {"deepCopy", "mustDeepCopy"})
-    Define(e, name, {{S::kAny}}, [](const List& a) -> Result<Value> { return DeepCopy(a[0]); });
+    Define(e, name, {{S::kAny}}, [](const List& a) -> Result<Value> {
+      if (a[0].is_nil()) return Fail("reflect: call of reflect.Value.Type on zero Value");
+      return DeepCopy(a[0]);
+    });
 }
 
 }  // namespace fairlead::gotmpl::sprig

@@ -39,8 +39,7 @@ Result<Value> Slice(const List& args) {
 Result<Value> Chunk(const List& args) {
   FL_ASSIGN(ListPtr l, ListOf(args[1], "Cannot chunk"));
   int64_t size = *args[0].as_int();
-  if (size <= 0)
-    return Fail(size == 0 ? "runtime error: integer divide by zero" : "runtime error: makeslice: len out of range");
+  if (size <= 0) return Fail("runtime error: makeslice: len out of range");
   List out;
   for (size_t i = 0; i < l->size(); i += static_cast<size_t>(size))
     out.push_back(

@@ -90,7 +90,7 @@ class Walk {
     return out;
   }
 
-  Json ToJson(const Value& v) {
+  Json ToJson(const Value& v, bool keep_floats) {
     Enter();
     Json out;
     if (auto b = v.as_bool()) {
@@ -98,8 +98,7 @@ class Walk {
     } else if (auto i = v.as_int()) {
       out = *i;
     } else if (auto d = v.as_float()) {
-      // encoding/json writes a whole float without a point, so it comes back as an integer
-      if (*d == std::floor(*d) && std::fabs(*d) < 9.0e15)
+      if (!keep_floats && *d == std::floor(*d) && std::fabs(*d) < 9.0e15)
         out = static_cast<int64_t>(*d);
       else
         out = *d;
@@ -107,15 +106,15 @@ class Walk {
       out = *s;
     } else if (auto l = v.as_list()) {
       out = Json::array();
-      for (const Value& item : **l) out.push_back(ToJson(item));
+      for (const Value& item : **l) out.push_back(ToJson(item, keep_floats));
     } else if (auto m = v.as_map()) {
       out = Json::object();
-      for (const auto& [k, item] : **m) out[k] = ToJson(item);
+      for (const auto& [k, item] : **m) out[k] = ToJson(item, keep_floats);
     } else if (auto o = v.as_object()) {
       if (auto bytes = (*o)->Bytes())
         out = Base64Encode(*bytes);  // as encoding/json writes them
       else if (auto items = (*o)->Items())
-        out = ToJson(Value::NewMap(*items));
+        out = ToJson(Value::NewMap(*items), keep_floats);
       else
         out = (*o)->Print();
     }
@@ -233,7 +232,7 @@ std::string TypeName(const Value& v) {
 
 bool DeepEqual(const Value& a, const Value& b) { return Walk().Equal(a, b); }
 Value DeepCopy(const Value& v) { return Walk().Copy(v); }
-Json ToJson(const Value& v) { return Walk().ToJson(v); }
+Json ToJson(const Value& v, bool keep_floats) { return Walk().ToJson(v, keep_floats); }
 
 Value FromJson(const Json& j, bool floats) {
   if (j.is_boolean()) return Value(j.get<bool>());

@@ -121,6 +121,7 @@ bool DeepEqual(const Value& a, const Value& b);
 Value DeepCopy(const Value& v);
 // `floats`: every number becomes float64, as Helm's values are; otherwise integers are int64.
 Value FromJson(const Json& j, bool floats = true);
-Json ToJson(const Value& v);
+// encoding/json writes a whole float without a point, so it comes back as an integer; with `keep_floats` it stays one.
+Json ToJson(const Value& v, bool keep_floats = false);
 
 }  // namespace fairlead::gotmpl

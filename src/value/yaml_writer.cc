@@ -25,8 +25,8 @@ Rune RuneAt(const std::string& s, size_t i) {
 }
 
 // go-yaml's order of keys: letters after other characters, runs of digits by their number. Beyond ASCII what is not
-// punctuation, a symbol or an emoji counts as a letter.
-bool NaturalLess(const std::string& a, const std::string& b) {
+// punctuation, a symbol or an emoji counts as a letter. v3 turns that round after a digit.
+bool NaturalLess(const std::string& a, const std::string& b, bool v3) {
   auto letter = [](unsigned c) {
     if (c < 0x80) return isalpha(static_cast<int>(c)) != 0;
     bool symbol = c < 0xaa || (c > 0xaa && c < 0xc0 && c != 0xb5 && c != 0xba) || c == 0xd7 || c == 0xf7 ||
@@ -35,14 +35,16 @@ bool NaturalLess(const std::string& a, const std::string& b) {
     return !symbol;
   };
   auto digit = [](char c) { return c >= '0' && c <= '9'; };
+  bool after_digit = false;
   for (size_t i = 0; i < a.size() && i < b.size();) {
     Rune ra = RuneAt(a, i), rb = RuneAt(b, i);
     if (ra.code == rb.code) {
+      after_digit = v3 && digit(a[i]);
       i += ra.size;
       continue;
     }
     if (letter(ra.code) && letter(rb.code)) return ra.code < rb.code;
-    if (letter(ra.code) || letter(rb.code)) return letter(rb.code);
+    if (letter(ra.code) || letter(rb.code)) return letter(after_digit ? ra.code : rb.code);
     uint64_t an = 0, bn = 0;
     if (a[i] == '0' || b[i] == '0')
       for (size_t j = i; j > 0 && digit(a[j - 1]); --j)
@@ -68,10 +70,20 @@ std::string NumberText(const Json& j) {
   return FormatFloat(d, 6);
 }
 
+std::vector<std::string> SortedKeys(const Json& object, bool v3) {
+  std::vector<std::string> keys;
+  for (const auto& [k, v] : object.items()) keys.push_back(k);
+  std::sort(keys.begin(), keys.end(),
+            [&](const std::string& a, const std::string& b) { return NaturalLess(a, b, v3); });
+  return keys;
+}
+
 class Writer {
  public:
-  Writer() {
+  // `width`: where lines are folded; -1: nowhere.
+  explicit Writer(int width = 80) {
     if (!yaml_emitter_initialize(&emitter_)) throw std::bad_alloc();
+    yaml_emitter_set_width(&emitter_, width);
     yaml_emitter_set_output(&emitter_, Append, &out_);
     yaml_emitter_set_unicode(&emitter_, 1);
     yaml_event_t event;
@@ -108,10 +120,7 @@ class Writer {
       yaml_mapping_start_event_initialize(&event, nullptr, nullptr, 1,
                                           j.empty() ? YAML_FLOW_MAPPING_STYLE : YAML_BLOCK_MAPPING_STYLE);
       Emit(event);
-      std::vector<std::string> keys;
-      for (const auto& [k, v] : j.items()) keys.push_back(k);
-      std::sort(keys.begin(), keys.end(), NaturalLess);
-      for (const std::string& k : keys) {
+      for (const std::string& k : SortedKeys(j, false)) {
         Text(k);
         Value(j[k]);
       }
@@ -153,6 +162,87 @@ class Writer {
   yaml_emitter_t emitter_{};
 };
 
+// The layout of go-yaml v3; scalars are left to libyaml.
+class IndentedWriter {
+ public:
+  std::string Document(const Json& j) {
+    if (IsBlock(j))
+      Block(j, 0);
+    else
+      out_ = Scalar(j, 0).substr(1);
+    return out_ + "\n";
+  }
+
+ private:
+  static bool IsBlock(const Json& j) { return j.is_structured() && !j.empty(); }
+
+  // The cursor stands where the block's first line begins.
+  void Block(const Json& j, size_t indent) {
+    bool first = true;
+    auto begin_line = [&] {
+      if (!std::exchange(first, false)) out_ += "\n" + std::string(indent, ' ');
+    };
+    if (j.is_array()) {
+      for (const Json& item : j) {
+        begin_line();
+        out_ += "-";
+        if (IsBlock(item)) {
+          out_ += ' ';
+          Block(item, indent + 2);
+        } else {
+          out_ += Scalar(item, indent);
+        }
+      }
+      return;
+    }
+    for (const std::string& k : SortedKeys(j, true)) {
+      begin_line();
+      std::string key = Key(k, indent);
+      out_ += key;
+      const Json& v = j[k];
+      if (!IsBlock(v)) {
+        out_ += Scalar(v, indent);
+      } else if (key.starts_with('?')) {  // the value follows the colon
+        out_ += ' ';
+        Block(v, indent + 2);
+      } else {
+        out_ += "\n" + std::string(indent + 2, ' ');
+        Block(v, indent + 2);
+      }
+    }
+  }
+
+  // What follows the colon or the dash, a space first.
+  static std::string Scalar(const Json& j, size_t indent) {
+    if (j.is_number_float()) return " " + Float(j.get<double>());
+    if (j == "<<") return " <<";  // v3 reads it as text in this place
+    std::string text = Writer(-1).Document({{"k", j}}).substr(2);
+    text.pop_back();
+    return Indented(text, indent);
+  }
+  // "key:", or "? ...\n:" where it is too long or has lines.
+  static std::string Key(const std::string& k, size_t indent) {
+    std::string text = Writer(-1).Document(Json{{k, nullptr}});
+    text.resize(text.size() - std::string_view(" null\n").size());
+    return Indented(text, indent);
+  }
+  static std::string Indented(const std::string& text, size_t indent) {
+    std::string out;
+    for (size_t i = 0; i < text.size(); ++i) {
+      out += text[i];
+      if (text[i] == '\n' && i + 1 < text.size() && text[i + 1] != '\n') out.append(indent, ' ');
+    }
+    return out;
+  }
+  static std::string Float(double d) {
+    if (std::isnan(d)) return ".nan";
+    if (std::isinf(d)) return d > 0 ? ".inf" : "-.inf";
+    return FormatFloat(d, 6);
+  }
+
+  std::string out_;
+};
+
 }  // namespace
 
 std::string FormatFloat(double d, int exponent_limit) {
@@ -168,5 +258,6 @@ std::string FormatFloat(double d, int exponent_limit) {
 }
 
 std::string ToYaml(const Json& j) { return Writer().Document(j); }
+std::string ToYamlIndented(const Json& j) { return IndentedWriter().Document(j); }
 
 }  // namespace fairlead::value
