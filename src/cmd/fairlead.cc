@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "cmd/chart_diff.h"
 #include "cmd/node_report.h"
 #include "cmd/render_chart.h"
 #include "cmd/version.h"
@@ -233,6 +234,27 @@ class Cli {
   Options o_;
 };
 
+// What rendering would change: in the cluster, or beside another chart.
+struct DiffOptions {
+  std::string against, field_manager = "fairlead";
+  int context = 3;
+  bool detailed_exit_code = false;
+};
+
+Result<std::string> Diff(const cmd::RenderOptions& render, const DiffOptions& diff, const Options& o) {
+  FL_ASSIGN(chart::Rendered after, cmd::Render(render));
+  if (diff.against != "live") {
+    cmd::RenderOptions other = render;
+    other.chart = diff.against;
+    FL_ASSIGN(chart::Rendered before, cmd::Render(other));
+    return cmd::DiffRenderings(before, after, render.ns, diff.context);
+  }
+  FL_ASSIGN(kube::Config config, kube::LoadConfig(o.kubeconfig, o.context));
+  kube::Client client(std::move(config));
+  kube::DiscoveryMapper mapper(client);
+  return cmd::DiffCluster(client, mapper, after, render.ns, diff.field_manager, diff.context);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -281,7 +303,7 @@ int main(int argc, char** argv) {
       app.add_subcommand("node", "Show what the agent of this node knows; run it on the node, as root");
   node_command->add_option("--run-dir", run_dir, "The agent's directory")->capture_default_str();
   node_command->add_option("-o,--output", o.output, "json")->check(CLI::IsMember({"json"}));
-  auto* render_command = app.add_subcommand("render", "Print what a Helm chart renders to; needs no cluster");
+  auto* render_command = app.add_subcommand("render", "Print what a Helm chart renders to, or what that would change");
   render_command->add_option("chart", render.chart, "Directory or .tgz of the chart")->required();
   render_command->add_option("--name", render.name, "Name of the release")->capture_default_str();
   render_command->add_option("-f,--values", render.value_files, "File of values; may be given more than once")
@@ -303,6 +325,17 @@ int main(int argc, char** argv) {
   render_command->add_flag("--include-crds", render.include_crds, "The chart's CRDs, too");
   render_command->add_flag("--no-hooks", render.no_hooks, "Without hooks");
   render_command->add_flag("--is-upgrade", render.is_upgrade, ".Release.IsUpgrade instead of .Release.IsInstall");
+  DiffOptions diff;
+  render_command->add_option("--diff", diff.against,
+                             "Print what changes instead: from \"live\", what the cluster has, or from another chart");
+  render_command->add_option("--diff-context", diff.context, "Unchanged lines around a change; -1: all")
+      ->capture_default_str();
+  render_command
+      ->add_option("--field-manager", diff.field_manager,
+                   "For --diff live: who would apply it; fields that this one set before and that are not rendered any "
+                   "more are shown, too")
+      ->capture_default_str();
+  render_command->add_flag("--detailed-exitcode", diff.detailed_exit_code, "For --diff: exit status 2 when there is a change");
   CLI11_PARSE(app, argc, argv);
   if (node_command->parsed()) {
     auto text = cmd::NodeReport(run_dir, o.output == "json");
@@ -312,13 +345,13 @@ int main(int argc, char** argv) {
   if (render_command->parsed()) {
     if (!o.ns.empty()) render.ns = o.ns;
     render.json = o.output == "json";
-    auto text = cmd::RenderChart(render);
+    auto text = diff.against.empty() ? cmd::RenderedText(render) : Diff(render, diff, o);
     if (!text.ok()) {
       fprintf(stderr, "error: %s\n", text.error().message.c_str());
       return 1;
     }
     fputs(text->c_str(), stdout);
-    return 0;
+    return diff.detailed_exit_code && !text->empty() ? 2 : 0;
   }
   auto config = kube::LoadConfig(o.kubeconfig, o.context);
   Status done = config.ok() ? (Cli(*config, o).*run)() : Status(config.error());

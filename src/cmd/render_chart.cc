@@ -2,7 +2,6 @@
 
 #include <fnmatch.h>
 
-#include "chart/render.h"
 #include "chart/set_values.h"
 #include "util/file.h"
 #include "util/strings.h"
@@ -61,14 +60,18 @@ bool IsShown(const chart::Manifest& m, const std::vector<std::string>& only) {
 
 }  // namespace
 
-Result<std::string> RenderChart(const RenderOptions& o) {
+Result<chart::Rendered> Render(const RenderOptions& o) {
   FL_ASSIGN(chart::Chart chart, chart::Load(o.chart));
   if (chart.is_library()) return MakeError(Code::kInvalid, "library charts are not installable");
   FL_ASSIGN(Json values, UserValues(o));
   FL_ASSIGN(std::string kube_version, chart::ParseKubeVersion(o.kube_version));
   chart::Release release{.name = o.name, .ns = o.ns, .is_upgrade = o.is_upgrade, .kube_version = kube_version};
   release.api_versions.insert(release.api_versions.end(), o.api_versions.begin(), o.api_versions.end());
-  FL_ASSIGN(chart::Rendered rendered, chart::RenderChart(chart, values, release));
+  return chart::RenderChart(std::move(chart), values, release);
+}
+
+Result<std::string> RenderedText(const RenderOptions& o) {
+  FL_ASSIGN(chart::Rendered rendered, Render(o));
   std::string out;
   bool any = false;
   auto show = [&](const chart::Manifest& m) {

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "util/result.h"
+#include "chart/render.h"
 
 namespace fairlead::cmd {
 
@@ -18,8 +18,10 @@ struct RenderOptions {
   bool json = false;  // an object a line instead
 };
 
+Result<chart::Rendered> Render(const RenderOptions& options);
+
 // The documents in the order in which Helm installs them, then the hooks. Errors are Helm's, or name the file or the
 // setting.
-Result<std::string> RenderChart(const RenderOptions& options);
+Result<std::string> RenderedText(const RenderOptions& options);
 
 }  // namespace fairlead::cmd

@@ -41,7 +41,7 @@ void EventRecorder::Emit(const Json& about, const std::string& type, const std::
                   {"resourceVersion", kube::ResourceVersion(about)}}},
                 {"type", type},
                 {"reason", reason},
-                {"message", message.substr(0, 1024)},
+                {"message", Shorten(message, 1024)},
                 {"source", {{"component", component_}}},
                 {"reportingComponent", component_},
                 {"reportingInstance", ""},

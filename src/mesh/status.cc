@@ -1,6 +1,14 @@
 #include "mesh/status.h"
 
+#include "util/strings.h"
+
 namespace fairlead::mesh {
+namespace {
+
+// Templates that include each other make messages of a hundred thousand characters; Kubernetes allows 32,768.
+constexpr size_t kMaxMessage = 4096;
+
+}  // namespace
 
 using value::Str;
 
@@ -9,7 +17,7 @@ void SetCondition(Json& status, const std::string& type, const std::string& cond
   Json& conditions = status["conditions"];
   if (!conditions.is_array()) conditions = Json::array();
   Json fresh = {{"type", type},       {"status", condition_status},       {"reason", reason},
-                {"message", message}, {"observedGeneration", generation}, {"lastTransitionTime", Rfc3339(now)}};
+                {"message", Shorten(message, kMaxMessage)}, {"observedGeneration", generation}, {"lastTransitionTime", Rfc3339(now)}};
   for (Json& c : conditions) {
     if (Str(c, "type") != type) continue;
     if (Str(c, "status") == condition_status && c.contains("lastTransitionTime"))

@@ -69,6 +69,16 @@ std::string ReplaceAll(std::string text, std::string_view from, std::string_view
   return text;
 }
 
+std::string Shorten(const std::string& text, size_t bytes) {
+  constexpr std::string_view kGap = " [...] ";
+  if (text.size() <= bytes) return text;
+  auto inside = [&](size_t at) { return at < text.size() && (static_cast<unsigned char>(text[at]) & 0xc0) == 0x80; };
+  size_t kept = bytes - std::min(bytes, kGap.size()), head = kept / 2, tail = text.size() - (kept - head);
+  while (head > 0 && inside(head)) --head;
+  while (inside(tail)) ++tail;
+  return text.substr(0, head) + std::string(kGap) + text.substr(tail);
+}
+
 Result<int64_t> ParseInt(std::string_view text) {
   int64_t v = 0;
   auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), v);

@@ -15,6 +15,8 @@ std::string_view Trim(std::string_view text);  // ASCII white space
 std::string ToLower(std::string_view text);
 bool EqualFold(std::string_view a, std::string_view b);  // ASCII
 std::string ReplaceAll(std::string text, std::string_view from, std::string_view to);
+// At most `bytes` of UTF-8 text: what is too much is left out in the middle, since the ends say where and why.
+std::string Shorten(const std::string& text, size_t bytes);
 Result<int64_t> ParseInt(std::string_view text);  // decimal, the whole text
 Result<bool> ParseBool(std::string_view text);    // as Go's strconv.ParseBool
 std::string Base64Encode(std::string_view bytes);

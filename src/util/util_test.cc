@@ -4,9 +4,11 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <random>
 
 #include "util/clock.h"
 #include "util/file.h"
+#include "util/line_diff.h"
 #include "util/strings.h"
 #include "util/subprocess.h"
 #include "util/unix_socket.h"
@@ -41,6 +43,51 @@ TEST(Rfc3339, RoundTripsAndRefusesWhatIsNoTime) {
   EXPECT_EQ(Rfc3339(*ParseRfc3339("2026-01-02T05:04:05+02:00")), "2026-01-02T03:04:05Z");
   for (const char* bad : {"", "yesterday", "2026-01-02", "2026-01-02T03:04:05", "2026-01-02T03:04:05Q"})
     EXPECT_FALSE(ParseRfc3339(bad).ok()) << bad;
+}
+
+TEST(Shorten, LeavesOutTheMiddleAndNoHalfCharacter) {
+  EXPECT_EQ(Shorten("short", 5), "short");
+  EXPECT_EQ(Shorten("template t.yaml: calling a, calling b, calling c: nil", 27), "template t [...] ing c: nil");
+  for (size_t n = 0; n < 30; ++n) {
+    std::string s = Shorten("ääääääääääääääääääää", n);
+    EXPECT_LE(s.size(), std::max<size_t>(n, 7)) << n;
+    EXPECT_EQ(s.find(" [...] ") % 2, 0u) << s;
+  }
+}
+
+TEST(DiffText, ShowsTheChangedLinesAndWhatIsAround) {
+  std::string a = "a\nb\nc\nd\ne\nf\ng\n", b = "a\nb\nc\nD\ne\nf\ng\nh\n";
+  EXPECT_EQ(DiffText(a, a, 3), "");
+  EXPECT_EQ(DiffText(a, b, -1), "  a\n  b\n  c\n- d\n+ D\n  e\n  f\n  g\n+ h\n");
+  EXPECT_EQ(DiffText(a, b, 1), "...\n  c\n- d\n+ D\n  e\n...\n  g\n+ h\n");
+  EXPECT_EQ(DiffText("", "x\n", 3), "+ x\n");
+  EXPECT_EQ(DiffText("x\n", "", 3), "- x\n");
+}
+
+// Whatever the texts are, what is marked leads from one to the other, and no fewer marks would.
+TEST(DiffLines, LeadFromOneTextToTheOther) {
+  std::mt19937 random(7);
+  for (int round = 0; round < 2000; ++round) {
+    std::vector<std::string> texts(2);
+    for (std::string& t : texts)
+      for (size_t n = random() % 12; n > 0; --n) t += std::string(1, static_cast<char>('a' + random() % 4)) + "\n";
+    std::string before, after;
+    size_t marked = 0;
+    for (const DiffLine& l : DiffLines(texts[0], texts[1])) {
+      marked += l.mark != ' ';
+      if (l.mark != '+') before += std::string(l.text) + "\n";
+      if (l.mark != '-') after += std::string(l.text) + "\n";
+    }
+    ASSERT_EQ(before, texts[0]);
+    ASSERT_EQ(after, texts[1]);
+    size_t n = texts[0].size() / 2, m = texts[1].size() / 2;
+    std::vector<std::vector<size_t>> common(n + 1, std::vector<size_t>(m + 1));
+    for (size_t i = 1; i <= n; ++i)
+      for (size_t k = 1; k <= m; ++k)
+        common[i][k] = texts[0][2 * i - 2] == texts[1][2 * k - 2] ? common[i - 1][k - 1] + 1
+                                                                  : std::max(common[i - 1][k], common[i][k - 1]);
+    ASSERT_EQ(marked, n + m - 2 * common[n][m]) << texts[0] << "--\n" << texts[1];
+  }
 }
 
 TEST(Base64, RoundTripsAnyBytes) {
