@@ -2,7 +2,7 @@
 PRESET ?= release
 BUILD := build/$(PRESET)
 PACKAGES := g++ cmake ninja-build ccache pkg-config python3 libboost-dev libssl-dev nlohmann-json3-dev \
-            libyaml-dev zlib1g-dev libtomlplusplus-dev libre2-dev libnftables-dev libcli11-dev prometheus-cpp-dev libprotobuf-dev protobuf-compiler libgtest-dev containernetworking-plugins nftables iptables iproute2
+            libyaml-dev zlib1g-dev libtomlplusplus-dev libutf8proc-dev libre2-dev libnftables-dev libcli11-dev prometheus-cpp-dev libprotobuf-dev protobuf-compiler libgtest-dev containernetworking-plugins nftables iptables iproute2
 
 K8S_PACKAGES := etcd-server containerd runc buildah openssl util-linux binutils
 IMAGE_VERSIONS ?= 1.28.5,1.28.6

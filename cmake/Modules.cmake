@@ -6,8 +6,8 @@ fairlead_embed(NAME catalog DIR config/catalog)
 fairlead_embed(NAME profiles DIR config/profiles)
 fairlead_embed(NAME charts DIR charts)
 
-fairlead_module(NAME util LAYER 0
-  SOURCES clock.cc fd.cc file.cc line_diff.cc log.cc memory.cc result.cc strings.cc subprocess.cc unix_socket.cc
+fairlead_module(NAME util LAYER 0 LIBS ${UTF8PROC}
+  SOURCES clock.cc fd.cc file.cc line_diff.cc log.cc memory.cc result.cc strings.cc subprocess.cc unicode.cc unix_socket.cc
   TESTS util_test.cc)
 fairlead_module(NAME value LAYER 1 DEPS util LIBS OpenSSL::Crypto PkgConfig::YAML
   SOURCES json.cc jsonpath.cc merge.cc yaml_reader.cc yaml_scalar.cc yaml_writer.cc

@@ -5,6 +5,7 @@
 #include "gotmpl/json_text.h"
 #include "gotmpl/quote.h"
 #include "util/strings.h"
+#include "util/unicode.h"
 #include "value/yaml.h"
 
 namespace fairlead::chart {
@@ -23,6 +24,23 @@ Error Warning(const std::string& message) {
 }
 const std::string& Text(const Value& v) { return *v.as_string(); }
 
+// Helm's toYaml reads its own JSON as YAML on the way, which control characters stop: the text is then empty.
+bool HasControl(const Json& j) {
+  if (j.is_structured()) {
+    for (const auto& [k, v] : j.items())
+      if ((j.is_object() && HasControl(Json(k))) || HasControl(v)) return true;
+    return false;
+  }
+  if (!j.is_string()) return false;
+  const auto& s = j.get_ref<const std::string&>();
+  for (size_t i = 0; i < s.size();) {
+    int size = 1;
+    int r = DecodeRune(std::string_view(s).substr(i), size);
+    if ((r >= 0x7f && r < 0xa0 && r != 0x85) || r == 0xfffe || r == 0xffff) return true;
+    i += static_cast<size_t>(size);
+  }
+  return false;
+}
 Value WithoutNewline(std::string s) {
   if (s.ends_with('\n')) s.pop_back();
   return Value(std::move(s));
@@ -99,7 +117,8 @@ void RegisterHelm(Engine& e, const Release& release) {
   e.Register("getHostByName", {{S::kString}}, [](Engine&, const List&) -> Result<Value> { return Value(""); });
   for (const char* name : {"toYaml", "mustToYaml"})
     e.Register(name, {{S::kAny}}, [](Engine&, const List& a) -> Result<Value> {
-      return WithoutNewline(value::ToYaml(gotmpl::ToJson(a[0])));
+      Json j = gotmpl::ToJson(a[0]);
+      return HasControl(j) ? Value("") : WithoutNewline(value::ToYaml(j));
     });
   e.Register("toYamlPretty", {{S::kAny}}, [](Engine&, const List& a) -> Result<Value> {
     return WithoutNewline(value::ToYamlIndented(gotmpl::ToJson(a[0], true)));

@@ -1,6 +1,7 @@
 #include "chart/manifests.h"
 
 #include "util/strings.h"
+#include "util/unicode.h"
 #include "value/yaml.h"
 
 namespace fairlead::chart {
@@ -58,11 +59,11 @@ bool InstalledBefore(const Json& a, const Json& b) {
 
 // At lines that begin with ---, with the blanks around them.
 std::vector<std::string> Split(const std::string& text) {
-  std::string all(Trim(text));
+  std::string all(unicode::TrimSpace(text));
   std::vector<std::string> out;
   size_t start = 0;
   auto keep = [&](size_t end) {
-    std::string part(Trim(std::string_view(all).substr(start, end - start)));
+    std::string part(unicode::TrimSpace(std::string_view(all).substr(start, end - start)));
     if (!part.empty()) out.push_back(std::move(part));
   };
   for (size_t at = all.starts_with("---") ? 0 : all.find("\n---"); at != all.npos; at = all.find("\n---", start)) {

@@ -2,6 +2,7 @@
 
 #include "gotmpl/quote.h"
 #include "util/strings.h"
+#include "util/unicode.h"
 
 namespace fairlead::chart {
 namespace {
@@ -16,7 +17,7 @@ std::string Quoted(const std::string& s) { return gotmpl::QuoteGo(s); }
 std::string QuotedRunes(const std::string& s) {
   std::string out;
   for (size_t i = 0; i < s.size();) {
-    int size = 1, r = gotmpl::DecodeRune(std::string_view(s).substr(i), size);
+    int size = 1, r = DecodeRune(std::string_view(s).substr(i), size);
     out += (i ? " " : "") + gotmpl::QuoteRune(r);
     i += static_cast<size_t>(size);
   }

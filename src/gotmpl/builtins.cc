@@ -2,6 +2,7 @@
 #include "gotmpl/engine.h"
 #include "gotmpl/format.h"
 #include "gotmpl/quote.h"
+#include "util/unicode.h"
 #include "http/message.h"
 
 namespace fairlead::gotmpl {
@@ -151,7 +152,7 @@ std::string EscapeJs(const std::string& s) {
       default: {
         char code[16];
         snprintf(code, sizeof code, "\\u%04X", static_cast<unsigned>(r));
-        out += r < ' ' || !IsPrint(r) ? code : s.substr(i, static_cast<size_t>(size));
+        out += r < ' ' || !unicode::IsPrint(r) ? code : s.substr(i, static_cast<size_t>(size));
       }
     }
     i += static_cast<size_t>(size);

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "gotmpl/quote.h"
+#include "util/unicode.h"
 
 namespace fairlead::gotmpl {
 namespace {
@@ -267,7 +268,7 @@ class Printer {
         snprintf(text, sizeof text, "U+%0*lX", flags_.has_precision && flags_.precision > 4 ? flags_.precision : 4,
                  static_cast<unsigned long>(n));
         std::string s = text;
-        if (flags_.sharp && n <= 0x10ffff && IsPrint(static_cast<int>(n)))
+        if (flags_.sharp && n <= 0x10ffff && unicode::IsPrint(static_cast<int>(n)))
           s += " '" + EncodeRune(static_cast<int>(n)) + "'";
         bool zero = std::exchange(flags_.zero, false);
         PadString(s);

@@ -1,6 +1,7 @@
 #include "gotmpl/json_check.h"
 
 #include "gotmpl/quote.h"
+#include "util/unicode.h"
 
 namespace fairlead::gotmpl {
 namespace {

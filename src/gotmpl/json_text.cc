@@ -1,8 +1,7 @@
 #include "gotmpl/json_text.h"
 
-#include <cmath>
-
 #include "gotmpl/quote.h"
+#include "util/unicode.h"
 #include "value/yaml.h"
 
 namespace fairlead::gotmpl {
@@ -45,25 +44,9 @@ class Writer {
   }
 
   void Float(double d) {
-    double size = std::fabs(d);
-    if (size != 0 && (size < 1e-6 || size >= 1e21)) {
-      std::string s = value::FormatFloat(d, -1000);  // always with an exponent
-      if (size_t e = s.find("e-0"); e != s.npos) s.erase(e + 2, 1);
-      out += s;
-      return;
-    }
-    std::string shortest = value::FormatFloat(d, 1000);
-    out += shortest.find('e') == shortest.npos ? shortest : Fixed(shortest);
-  }
-
-  // 1.5e-05 without the exponent.
-  static std::string Fixed(const std::string& s) {
-    size_t e = s.find('e');
-    bool negative = s[0] == '-';
-    std::string digits;
-    for (char c : s.substr(0, e))
-      if (isdigit(static_cast<unsigned char>(c))) digits += c;
-    return (negative ? "-0." : "0.") + std::string(static_cast<size_t>(-atoi(s.c_str() + e + 1) - 1), '0') + digits;
+    std::string s = value::FormatFloat(d, 21, -6);
+    if (size_t e = s.find("e-0"); e != s.npos) s.erase(e + 2, 1);
+    out += s;
   }
 
   void Text(const std::string& s) {
@@ -104,7 +87,7 @@ class Writer {
 
 std::string GoJson(const Value& v, JsonStyle style) {
   Writer w(style);
-  w.Write(ToJson(v), 0);
+  w.Write(ToJson(v, true), 0);
   return std::move(w.out);
 }
 

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "gotmpl/quote.h"
+#include "util/unicode.h"
 
 namespace fairlead::gotmpl {
 namespace {
@@ -12,7 +13,7 @@ constexpr std::string_view kLeft = "{{", kRight = "}}", kLeftComment = "/*", kRi
 constexpr size_t kTrimMarker = 2;  // a minus and a space
 
 bool IsSpace(int c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
-bool IsAlphaNumeric(int r) { return r == '_' || IsLetterOrDigit(r); }
+bool IsAlphaNumeric(int r) { return r == '_' || unicode::IsLetter(r) || unicode::IsDigit(r); }
 bool HasLeftTrim(std::string_view s) { return s.size() >= 2 && s[0] == '-' && IsSpace(s[1]); }
 bool HasRightTrim(std::string_view s) { return s.size() >= 2 && IsSpace(s[0]) && s[1] == '-'; }
 int Lines(std::string_view s) { return static_cast<int>(std::count(s.begin(), s.end(), '\n')); }

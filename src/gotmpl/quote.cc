@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <cstdio>
 
+#include "util/unicode.h"
+
 namespace fairlead::gotmpl {
 namespace {
 
@@ -24,7 +26,7 @@ void AppendEscaped(std::string& out, int r, int size, unsigned char byte, char q
     out += static_cast<char>(r);
     return;
   }
-  if (ascii ? r < 128 && IsPrint(r) : IsPrint(r)) {
+  if (ascii ? r < 128 && unicode::IsPrint(r) : unicode::IsPrint(r)) {
     out += EncodeRune(r);
     return;
   }
@@ -117,86 +119,10 @@ bool NextChar(std::string_view& s, char quote, int& r, bool& is_byte) {
 
 }  // namespace
 
-int DecodeRune(std::string_view s, int& size) {
-  size = 1;
-  if (s.empty()) return -1;
-  auto b = [&](size_t i) { return static_cast<unsigned char>(s[i]); };
-  auto tail = [&](size_t i) { return i < s.size() && (b(i) & 0xc0) == 0x80; };
-  unsigned char c = b(0);
-  if (c < 0x80) return c;
-  if (c >= 0xc2 && c < 0xe0 && tail(1)) {
-    size = 2;
-    return (c & 0x1f) << 6 | (b(1) & 0x3f);
-  }
-  if (c >= 0xe0 && c < 0xf0 && tail(1) && tail(2)) {
-    int r = (c & 0x0f) << 12 | (b(1) & 0x3f) << 6 | (b(2) & 0x3f);
-    if (r >= 0x800 && (r < 0xd800 || r >= 0xe000)) {
-      size = 3;
-      return r;
-    }
-  }
-  if (c >= 0xf0 && c < 0xf5 && tail(1) && tail(2) && tail(3)) {
-    int r = (c & 0x07) << 18 | (b(1) & 0x3f) << 12 | (b(2) & 0x3f) << 6 | (b(3) & 0x3f);
-    if (r >= 0x10000 && r <= 0x10ffff) {
-      size = 4;
-      return r;
-    }
-  }
-  return kReplacement;
-}
-
-std::string EncodeRune(int r) {
-  if (r < 0 || r > 0x10ffff || (r >= 0xd800 && r < 0xe000)) r = kReplacement;
-  std::string out;
-  if (r < 0x80) {
-    out += static_cast<char>(r);
-  } else if (r < 0x800) {
-    out += static_cast<char>(0xc0 | r >> 6);
-    out += static_cast<char>(0x80 | (r & 0x3f));
-  } else if (r < 0x10000) {
-    out += static_cast<char>(0xe0 | r >> 12);
-    out += static_cast<char>(0x80 | (r >> 6 & 0x3f));
-    out += static_cast<char>(0x80 | (r & 0x3f));
-  } else {
-    out += static_cast<char>(0xf0 | r >> 18);
-    out += static_cast<char>(0x80 | (r >> 12 & 0x3f));
-    out += static_cast<char>(0x80 | (r >> 6 & 0x3f));
-    out += static_cast<char>(0x80 | (r & 0x3f));
-  }
-  return out;
-}
-
-// Beyond ASCII every printable character but punctuation and symbols of the common blocks.
-bool IsLetterOrDigit(int r) {
-  if (r < 0) return false;
-  if (r < 128) return (r >= '0' && r <= '9') || (r >= 'a' && r <= 'z') || (r >= 'A' && r <= 'Z');
-  if (r == 0xaa || r == 0xb5 || r == 0xba) return true;
-  if (r < 0xc0 || r == 0xd7 || r == 0xf7) return false;
-  if ((r >= 0x2000 && r < 0x2c00 && !(r >= 0x2100 && r < 0x2190)) || (r >= 0x3000 && r < 0x3005)) return false;
-  if ((r >= 0xfe10 && r < 0xfe70) || (r >= 0xff00 && r < 0xff10) || r >= 0x1f000) return false;
-  return IsPrint(r) && r != kReplacement;
-}
-
-bool IsPrint(int r) {
-  if (r < 128) return r >= ' ' && r < 127;
-  struct Range {
-    int first, last;
-  };
-  // Control, format, private and unassigned characters, surrogates, and spaces other than U+0020.
-  static constexpr Range kNot[] = {{0x80, 0xa0},     {0xad, 0xad},     {0x378, 0x379},     {0x600, 0x605},
-                                   {0x61c, 0x61c},   {0x6dd, 0x6dd},   {0x70f, 0x70f},     {0x1680, 0x1680},
-                                   {0x180e, 0x180e}, {0x2000, 0x200f}, {0x2028, 0x202f},   {0x205f, 0x206f},
-                                   {0x3000, 0x3000}, {0xd800, 0xf8ff}, {0xfdd0, 0xfdef},   {0xfeff, 0xfeff},
-                                   {0xfff0, 0xfffb}, {0xfffe, 0xffff}, {0xe0000, 0xe00ff}, {0xf0000, 0x10ffff}};
-  for (const Range& n : kNot)
-    if (r >= n.first && r <= n.last) return false;
-  return true;
-}
-
 std::string UnicodeName(int r) {
   char text[16];
   snprintf(text, sizeof text, "U+%04X", static_cast<unsigned>(r));
-  return IsPrint(r) ? std::string(text) + " '" + EncodeRune(r) + "'" : text;
+  return unicode::IsPrint(r) ? std::string(text) + " '" + EncodeRune(r) + "'" : text;
 }
 
 std::string QuoteGo(const std::string& s, bool ascii) {

@@ -1,4 +1,4 @@
-// Go's strconv and unicode as far as templates need them.
+// Go's strconv as far as templates need them.
 #pragma once
 #include <optional>
 #include <string>
@@ -6,12 +6,6 @@
 
 namespace fairlead::gotmpl {
 
-// The first character; `size` becomes its length in bytes. Bytes that are no UTF-8 are U+FFFD of one byte.
-int DecodeRune(std::string_view s, int& size);
-std::string EncodeRune(int r);
-bool IsLetterOrDigit(int r);
-// unicode.IsPrint: what %q leaves as it is.
-bool IsPrint(int r);
 std::string UnicodeName(int r);  // U+002D '-', as %#U
 // strconv.Quote; with `ascii` as QuoteToASCII.
 std::string QuoteGo(const std::string& s, bool ascii = false);

@@ -1,23 +1,24 @@
-// snake_case, kebab-case, CamelCase. Source of the behaviour: huandu/xstrings convert.go. Letters beyond ASCII have no
-// case here.
+// snake_case, kebab-case, CamelCase. Source of the behaviour: huandu/xstrings convert.go.
 #include "gotmpl/quote.h"
 #include "gotmpl/sprig.h"
+#include "util/unicode.h"
 
 namespace fairlead::gotmpl::sprig {
 namespace {
 
 using Text32 = std::u32string;
 
-bool IsConnector(char32_t c) { return c == '-' || c == '_' || c == ' ' || (c >= '\t' && c <= '\r') || c == 0x85 || c == 0xa0; }
-bool IsUpper(char32_t c) { return c >= 'A' && c <= 'Z'; }
-bool IsDigit(char32_t c) { return c >= '0' && c <= '9'; }
-bool IsPunct(char32_t c) { return std::u32string_view(U"!\"#%&'()*,-./:;?@[\\]_{}").find(c) != std::u32string_view::npos; }
+bool IsConnector(char32_t c) { return c == '-' || c == '_' || unicode::IsSpace(static_cast<int>(c)); }
+bool IsUpper(char32_t c) { return unicode::IsUpper(static_cast<int>(c)); }
+bool IsNumber(char32_t c) { return unicode::IsNumber(static_cast<int>(c)); }
+bool IsPunct(char32_t c) { return unicode::IsPunct(static_cast<int>(c)); }
+// Letters of scripts that write without spaces between words do not make words.
 bool IsAlphabet(char32_t c) {
-  if (c < 0x80) return isalpha(static_cast<int>(c)) != 0;
-  return c < 0x3400 && IsLetterOrDigit(static_cast<int>(c));
+  if (!unicode::IsLetter(static_cast<int>(c))) return false;
+  return !(c >= 0x3400 && c <= 0x4d85) && !(c >= 0x4e00 && c <= 0x9fcc) && !(c >= 0x20000 && c <= 0x2b81d);
 }
-char32_t Upper(char32_t c) { return c >= 'a' && c <= 'z' ? c - 32 : c; }
-char32_t Lower(char32_t c) { return IsUpper(c) ? c + 32 : c; }
+char32_t Upper(char32_t c) { return static_cast<char32_t>(unicode::ToUpper(static_cast<int>(c))); }
+char32_t Lower(char32_t c) { return static_cast<char32_t>(unicode::ToLower(static_cast<int>(c))); }
 
 Text32 Runes(const std::string& s) {
   Text32 out;
@@ -65,12 +66,12 @@ Word NextWord(Text32& rest) {
   } else if (IsAlphabet(first)) {
     w.kind = Kind::kAlphabet;
     run([](char32_t c) { return IsAlphabet(c) && !IsUpper(c); });
-  } else if (IsDigit(first)) {
+  } else if (IsNumber(first)) {
     w.kind = Kind::kNumber;
-    run(IsDigit);
+    run(IsNumber);
   } else {
     w.kind = Kind::kOther;
-    run([](char32_t c) { return !IsConnector(c) && !IsAlphabet(c) && !IsDigit(c) && !IsPunct(c); });
+    run([](char32_t c) { return !IsConnector(c) && !IsAlphabet(c) && !IsNumber(c) && !IsPunct(c); });
   }
   w.text = rest.substr(0, n);
   rest.erase(0, n);
@@ -81,7 +82,7 @@ void Append(Text32& out, const Word& w, char32_t connector) {
   if (w.kind == Kind::kConnector) {
     out.append(w.text.size(), connector);
   } else {
-    for (char32_t c : w.text) out += Lower(c);
+    for (char32_t c : w.text) out += w.kind == Kind::kUpper || w.kind == Kind::kAlphabet ? Lower(c) : c;
   }
 }
 

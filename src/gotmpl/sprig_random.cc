@@ -1,5 +1,6 @@
 // sprig's random functions. Source of the behaviour: Masterminds/sprig v3.3, goutils.
 #include "gotmpl/quote.h"
+#include "util/unicode.h"
 #include "gotmpl/sprig.h"
 #include "util/strings.h"
 

@@ -3,6 +3,7 @@
 #include <re2/re2.h>
 
 #include "gotmpl/quote.h"
+#include "util/unicode.h"
 #include "gotmpl/sprig.h"
 
 namespace fairlead::gotmpl::sprig {

@@ -6,34 +6,12 @@
 #include "gotmpl/quote.h"
 #include "gotmpl/sprig.h"
 #include "util/strings.h"
+#include "util/unicode.h"
 
 namespace fairlead::gotmpl::sprig {
 namespace {
 
 constexpr int64_t kMaxText = 16 << 20;
-
-// Upper and lower case of ASCII and of the Latin, Greek and Cyrillic letters that come in pairs.
-int Upper(int r) {
-  if (r < 128) return toupper(r);
-  if (r == 0xff) return 0x178;
-  if ((r >= 0xe0 && r <= 0xfe && r != 0xf7) || (r >= 0x3b1 && r <= 0x3c9 && r != 0x3c2) || (r >= 0x430 && r <= 0x44f))
-    return r - 32;
-  if (r >= 0x450 && r <= 0x45f) return r - 80;
-  if ((r >= 0x100 && r <= 0x137 && r != 0x131) || (r >= 0x14a && r <= 0x177)) return r & ~1;
-  return r;
-}
-int Lower(int r) {
-  if (r < 128) return tolower(r);
-  if ((r >= 0xc0 && r <= 0xde && r != 0xd7) || (r >= 0x391 && r <= 0x3a9 && r != 0x3a2) || (r >= 0x410 && r <= 0x42f))
-    return r + 32;
-  if (r >= 0x400 && r <= 0x40f) return r + 80;
-  if ((r >= 0x100 && r <= 0x137 && r != 0x130) || (r >= 0x14a && r <= 0x177)) return r | 1;
-  return r;
-}
-bool IsSpace(int r) {
-  return r == ' ' || (r >= '\t' && r <= '\r') || r == 0x85 || r == 0xa0 || r == 0x1680 ||
-         (r >= 0x2000 && r <= 0x200a) || r == 0x2028 || r == 0x2029 || r == 0x202f || r == 0x205f || r == 0x3000;
-}
 
 // Each character, with the one before it (-1 at first).
 std::string Map1(const std::string& s, const std::function<int(int r, int before)>& f) {
@@ -48,19 +26,6 @@ std::string Map1(const std::string& s, const std::function<int(int r, int before
     i += static_cast<size_t>(size);
   }
   return out;
-}
-
-std::string TrimSpace(const std::string& s) {
-  size_t first = s.size(), last = 0;
-  for (size_t i = 0; i < s.size();) {
-    int size = 1;
-    int r = DecodeRune(std::string_view(s).substr(i), size);
-    i += static_cast<size_t>(size);
-    if (IsSpace(r)) continue;
-    first = std::min(first, i - static_cast<size_t>(size));
-    last = i;
-  }
-  return first < last ? s.substr(first, last - first) : "";
 }
 
 std::string TrimSet(const std::string& s, const std::string& set) {
@@ -200,26 +165,32 @@ void RegisterStrings(Engine& e) {
   auto on_text = [&](const char* name, std::string (*f)(const std::string&)) {
     Define(e, name, text, [f](const List& a) -> Result<Value> { return Value(f(Text(a[0]))); });
   };
-  on_text("trim", TrimSpace);
-  on_text("upper", [](const std::string& s) { return Map1(s, [](int r, int) { return Upper(r); }); });
-  on_text("lower", [](const std::string& s) { return Map1(s, [](int r, int) { return Lower(r); }); });
+  on_text("trim", [](const std::string& s) { return std::string(unicode::TrimSpace(s)); });
+  on_text("upper", [](const std::string& s) { return Map1(s, [](int r, int) { return unicode::ToUpper(r); }); });
+  on_text("lower", [](const std::string& s) { return Map1(s, [](int r, int) { return unicode::ToLower(r); }); });
   on_text("title", [](const std::string& s) {
     return Map1(s, [](int r, int before) {
-      bool starts = before < 0 || (before < 128 ? !isalnum(before) && before != '_' : IsSpace(before));
-      return starts ? Upper(r) : r;
+      bool starts = before < 0 || (before < 128 ? !isalnum(before) && before != '_' : unicode::IsSpace(before));
+      return starts ? unicode::ToTitle(r) : r;
     });
   });
   on_text("untitle", [](const std::string& s) {
-    return Map1(s, [](int r, int before) { return before < 0 || IsSpace(before) ? Lower(r) : r; });
+    return Map1(s, [](int r, int before) { return before < 0 || unicode::IsSpace(before) ? unicode::ToLower(r) : r; });
   });
   on_text("swapcase",
-          [](const std::string& s) { return Map1(s, [](int r, int) { return Upper(r) == r ? Lower(r) : Upper(r); }); });
-  on_text("nospace", [](const std::string& s) { return Map1(s, [](int r, int) { return IsSpace(r) ? -1 : r; }); });
+          [](const std::string& s) {
+            return Map1(s, [](int r, int before) {
+              if (unicode::IsUpper(r) || unicode::IsTitle(r)) return unicode::ToLower(r);
+              if (!unicode::IsLower(r)) return r;
+              return before < 0 || unicode::IsSpace(before) ? unicode::ToTitle(r) : unicode::ToUpper(r);
+            });
+          });
+  on_text("nospace", [](const std::string& s) { return Map1(s, [](int r, int) { return unicode::IsSpace(r) ? -1 : r; }); });
   on_text("initials", [](const std::string& s) {
     std::string out;  // goutils takes every byte for a character
     for (size_t i = 0; i < s.size(); ++i) {
       auto at = [&](size_t k) { return static_cast<int>(static_cast<unsigned char>(s[k])); };
-      if (!IsSpace(at(i)) && (i == 0 || IsSpace(at(i - 1)))) out += EncodeRune(at(i));
+      if (!unicode::IsSpace(at(i)) && (i == 0 || unicode::IsSpace(at(i - 1)))) out += EncodeRune(at(i));
     }
     return out;
   });

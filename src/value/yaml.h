@@ -16,8 +16,8 @@ Result<std::vector<Json>> ParseYamlStream(std::string_view text, std::string_vie
 std::string ToYaml(const Json& j);
 // As go-yaml v3 writes: sequences are indented below their key, nothing is folded, floats keep their exponent.
 std::string ToYamlIndented(const Json& j);
-// A floating point number in its shortest form, with an exponent when it is below -4 or at least `exponent_limit`
-// (6: Go's strconv 'g' and fmt's %v; 21: encoding/json).
-std::string FormatFloat(double d, int exponent_limit);
+// A floating point number in its shortest form, with an exponent when that is below `smallest` or at least `limit`
+// (6: Go's strconv 'g' and fmt's %v; 21 and -6: encoding/json).
+std::string FormatFloat(double d, int limit, int smallest = -4);
 
 }  // namespace fairlead::value

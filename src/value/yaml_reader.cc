@@ -3,6 +3,7 @@
 #include <yaml.h>
 
 #include <charconv>
+#include <cmath>
 #include <map>
 
 #include "util/strings.h"
@@ -29,6 +30,7 @@ using NodePtr = std::shared_ptr<Node>;
 
 struct YamlError {
   std::string message;
+  bool is_json = false;  // the YAML is right, and JSON cannot hold it
 };
 
 std::string KeyText(const Json& key) {
@@ -168,7 +170,11 @@ class Reader {
   static Json Convert(const Node& node, int depth, size_t& budget) {
     if (depth > kMaxDepth) Fail(node.line, "nested deeper than " + std::to_string(kMaxDepth));
     if (budget-- == 0) throw YamlError{"document contains excessive aliasing"};
-    if (node.kind == Node::kScalar) return node.scalar;
+    if (node.kind == Node::kScalar) {
+      if (node.scalar.is_number_float() && !std::isfinite(node.scalar.get<double>()))
+        throw YamlError{"json: unsupported value: " + FormatFloat(node.scalar.get<double>(), 21), true};
+      return node.scalar;
+    }
     if (node.kind == Node::kSequence) {
       Json out = Json::array();
       for (const NodePtr& part : node.parts) out.push_back(Convert(*part, depth + 1, budget));
@@ -183,7 +189,7 @@ class Reader {
   static std::string GoSyntax(const Node& node, int depth) {
     if (depth > 20) return "...";
     if (node.kind == Node::kScalar) {
-      if (node.scalar.is_null()) return "interface {}(nil)";
+      if (node.scalar.is_null()) return depth == 0 ? "<nil>" : "interface {}(nil)";
       return node.scalar.is_number_float() ? FormatFloat(node.scalar.get<double>(), 21) : Dump(node.scalar);
     }
     bool map = node.kind == Node::kMapping;
@@ -204,7 +210,8 @@ class Reader {
         continue;
       }
       if (key.kind != Node::kScalar) throw YamlError{"invalid map key: " + GoSyntax(key, 0)};
-      if (key.scalar.is_null()) Fail(key.line, "a key of type null is not supported");
+      if (key.scalar.is_null())
+        throw YamlError{"unsupported map key of type: %!s(<nil>), key: <nil>, value: " + GoSyntax(value, 0), true};
       out[KeyText(key.scalar)] = Convert(value, depth + 1, budget);
     }
   }
@@ -238,6 +245,7 @@ Result<std::vector<Json>> Load(std::string_view text, std::string_view what, boo
       if (first_only) break;
     }
   } catch (const YamlError& e) {
+    if (e.is_json && what.ends_with(": yaml")) what.remove_suffix(std::string_view(": yaml").size());
     return MakeError(Code::kInvalid, std::string(what) + ": " + e.message);
   }
   return out;

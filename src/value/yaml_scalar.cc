@@ -132,6 +132,6 @@ std::optional<Json> ResolveScalar(std::string_view s) {
   return Float(plain);
 }
 
-bool NeedsQuotes(std::string_view s) { return ResolveScalar(s) || s == "<<" || IsTimestamp(s) || IsBase60(s); }
+bool NeedsQuotes(std::string_view s) { return ResolveScalar(s) || IsTimestamp(s) || IsBase60(s); }
 
 }  // namespace fairlead::value

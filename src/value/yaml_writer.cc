@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "util/strings.h"
+#include "util/unicode.h"
 #include "value/yaml.h"
 #include "value/yaml_scalar.h"
 
@@ -12,28 +13,18 @@ namespace fairlead::value {
 namespace {
 
 struct Rune {
-  unsigned code;
+  int code;
   size_t size;
 };
 Rune RuneAt(const std::string& s, size_t i) {
-  auto c = static_cast<unsigned char>(s[i]);
-  size_t size = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
-  if (size == 1 || i + size > s.size()) return {c, 1};
-  unsigned code = c & (0xffu >> (size + 1));
-  for (size_t k = 1; k < size; ++k) code = code << 6 | (static_cast<unsigned char>(s[i + k]) & 0x3fu);
-  return {code, size};
+  int size = 1;
+  int code = DecodeRune(std::string_view(s).substr(i), size);
+  return {code, static_cast<size_t>(size)};
 }
 
-// go-yaml's order of keys: letters after other characters, runs of digits by their number. Beyond ASCII what is not
-// punctuation, a symbol or an emoji counts as a letter. v3 turns that round after a digit.
+// go-yaml's order of keys: letters after other characters, runs of digits by their number. v3 turns that round after a
+// digit.
 bool NaturalLess(const std::string& a, const std::string& b, bool v3) {
-  auto letter = [](unsigned c) {
-    if (c < 0x80) return isalpha(static_cast<int>(c)) != 0;
-    bool symbol = c < 0xaa || (c > 0xaa && c < 0xc0 && c != 0xb5 && c != 0xba) || c == 0xd7 || c == 0xf7 ||
-                  (c >= 0x2000 && c < 0x2c00) || (c >= 0x3000 && c < 0x3005) || (c >= 0xd800 && c < 0xf900) ||
-                  c >= 0x1f000;
-    return !symbol;
-  };
   auto digit = [](char c) { return c >= '0' && c <= '9'; };
   bool after_digit = false;
   for (size_t i = 0; i < a.size() && i < b.size();) {
@@ -43,8 +34,8 @@ bool NaturalLess(const std::string& a, const std::string& b, bool v3) {
       i += ra.size;
       continue;
     }
-    if (letter(ra.code) && letter(rb.code)) return ra.code < rb.code;
-    if (letter(ra.code) || letter(rb.code)) return letter(after_digit ? ra.code : rb.code);
+    if (unicode::IsLetter(ra.code) && unicode::IsLetter(rb.code)) return ra.code < rb.code;
+    if (unicode::IsLetter(ra.code) || unicode::IsLetter(rb.code)) return unicode::IsLetter(after_digit ? ra.code : rb.code);
     uint64_t an = 0, bn = 0;
     if (a[i] == '0' || b[i] == '0')
       for (size_t j = i; j > 0 && digit(a[j - 1]); --j)
@@ -215,7 +206,6 @@ class IndentedWriter {
   // What follows the colon or the dash, a space first.
   static std::string Scalar(const Json& j, size_t indent) {
     if (j.is_number_float()) return " " + Float(j.get<double>());
-    if (j == "<<") return " <<";  // v3 reads it as text in this place
     std::string text = Writer(-1).Document({{"k", j}}).substr(2);
     text.pop_back();
     return Indented(text, indent);
@@ -245,16 +235,25 @@ class IndentedWriter {
 
 }  // namespace
 
-std::string FormatFloat(double d, int exponent_limit) {
+std::string FormatFloat(double d, int limit, int smallest) {
   if (std::isnan(d)) return "NaN";
   if (std::isinf(d)) return d > 0 ? "+Inf" : "-Inf";
   char buf[64];
   auto [end, ec] = std::to_chars(buf, buf + sizeof buf, d, std::chars_format::scientific);
   std::string sci(buf, end);
   int exponent = atoi(sci.c_str() + sci.find('e') + 1);
-  if (exponent < -4 || exponent >= exponent_limit) return sci;
-  auto [end2, ec2] = std::to_chars(buf, buf + sizeof buf, d, std::chars_format::fixed);
-  return {buf, end2};
+  if (exponent < smallest || exponent >= limit) return sci;
+  std::string fixed(sci, 0, sci.find('e'));  // the shortest digits that mean this number; zeros take the exponent's place
+  bool negative = fixed[0] == '-';
+  fixed.erase(std::remove_if(fixed.begin(), fixed.end(), [](char c) { return c == '-' || c == '.'; }), fixed.end());
+  auto whole = static_cast<ptrdiff_t>(exponent) + 1, digits = std::ssize(fixed);
+  if (whole <= 0)
+    fixed.insert(0, "0." + std::string(static_cast<size_t>(-whole), '0'));
+  else if (whole >= digits)
+    fixed.append(static_cast<size_t>(whole - digits), '0');
+  else
+    fixed.insert(static_cast<size_t>(whole), ".");
+  return (negative ? "-" : "") + fixed;
 }
 
 std::string ToYaml(const Json& j) { return Writer().Document(j); }

@@ -5,6 +5,7 @@ go 1.24.0
 
 
 require (
+	fairlead.dev/tests/helm/cases v0.0.0
 	helm.sh/helm/v3 v3.19.4
 	k8s.io/api v0.34.4
 	k8s.io/apimachinery v0.34.4
@@ -122,3 +123,5 @@ require (
 	sigs.k8s.io/structured-merge-diff/v6 v6.3.0 // indirect
 	sigs.k8s.io/yaml v1.6.0 // indirect
 )
+
+replace fairlead.dev/tests/helm/cases => ./cases

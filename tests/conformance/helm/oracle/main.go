@@ -1,16 +1,14 @@
-// What Helm makes of the cases: reads *.cases from the directory given and writes recorded/FAMILY.json, one answer a case.
-// Run it again with: go run ./oracle .
+// What Helm 3 makes of the cases: one answer a case in recorded/FAMILY.json. Run it again with: go run ./oracle .
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"log"
 	"os"
-	"path/filepath"
 	"strings"
 
+	"fairlead.dev/tests/helm/cases"
 	"helm.sh/helm/v3/pkg/action"
 	"helm.sh/helm/v3/pkg/chart"
 	"helm.sh/helm/v3/pkg/chart/loader"
@@ -18,74 +16,7 @@ import (
 	"helm.sh/helm/v3/pkg/strvals"
 )
 
-type answer struct {
-	Output string `json:"output,omitempty"`
-	Notes  string `json:"notes,omitempty"`
-	Error  string `json:"error,omitempty"`
-}
-
-type options struct {
-	Values      map[string]any `json:"values"`
-	Set         []string       `json:"set"`
-	SetString   []string       `json:"setString"`
-	SetJSON     []string       `json:"setJson"`
-	Name        string         `json:"name"`
-	Namespace   string         `json:"namespace"`
-	IsUpgrade   bool           `json:"isUpgrade"`
-	IncludeCRDs bool           `json:"includeCrds"`
-	APIVersions []string       `json:"apiVersions"`
-	KubeVersion string         `json:"kubeVersion"`
-}
-
-type testCase struct {
-	name    string
-	options options
-	files   []*loader.BufferedFile
-}
-
-// A case is a line "== NAME", a line of options as JSON, and files, each after a line "-- PATH --". Text without such a line
-// is templates/t.yaml, and a chart without a Chart.yaml is called c.
-func read(path string) ([]testCase, error) {
-	content, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	var cases []testCase
-	for _, block := range strings.Split("\n"+string(content), "\n== ")[1:] {
-		lines := strings.SplitN(block, "\n", 3)
-		if len(lines) < 2 {
-			return nil, fmt.Errorf("%s: case %q has no options", path, lines[0])
-		}
-		c := testCase{name: lines[0]}
-		if err := json.Unmarshal([]byte(lines[1]), &c.options); err != nil {
-			return nil, fmt.Errorf("%s: case %q: %w", path, c.name, err)
-		}
-		text := ""
-		if len(lines) == 3 {
-			text = lines[2]
-		}
-		if !strings.HasPrefix(text, "-- ") {
-			text = "-- templates/t.yaml --\n" + text
-		}
-		named := false
-		for _, part := range strings.Split("\n"+text, "\n-- ")[1:] {
-			head, body, _ := strings.Cut(part, "\n")
-			name := strings.TrimSuffix(head, " --")
-			named = named || name == "Chart.yaml"
-			if body != "" && !strings.HasSuffix(body, "\n") {
-				body += "\n"
-			}
-			c.files = append(c.files, &loader.BufferedFile{Name: name, Data: []byte(body)})
-		}
-		if !named {
-			c.files = append(c.files, &loader.BufferedFile{Name: "Chart.yaml", Data: []byte("apiVersion: v2\nname: c\nversion: 0.1.0\n")})
-		}
-		cases = append(cases, c)
-	}
-	return cases, nil
-}
-
-func values(o options) (map[string]any, error) {
+func values(o cases.Options) (map[string]any, error) {
 	v := o.Values
 	if v == nil {
 		v = map[string]any{}
@@ -108,10 +39,10 @@ func values(o options) (map[string]any, error) {
 	return v, nil
 }
 
-func render(ch *chart.Chart, o options) answer {
+func render(ch *chart.Chart, o cases.Options) cases.Answer {
 	v, err := values(o)
 	if err != nil {
-		return answer{Error: err.Error()}
+		return cases.Answer{Error: err.Error()}
 	}
 	install := action.NewInstall(&action.Configuration{Log: func(string, ...any) {}})
 	install.ClientOnly, install.DryRun, install.Replace = true, true, true
@@ -129,51 +60,39 @@ func render(ch *chart.Chart, o options) answer {
 		version = "v1.34.0"
 	}
 	if install.KubeVersion, err = chartutil.ParseKubeVersion(version); err != nil {
-		return answer{Error: err.Error()}
+		return cases.Answer{Error: err.Error()}
 	}
 	release, err := install.Run(ch, v)
 	if err != nil {
-		return answer{Error: err.Error()}
+		return cases.Answer{Error: err.Error()}
 	}
 	out := strings.TrimSpace(release.Manifest) + "\n"
 	for _, h := range release.Hooks {
 		out += fmt.Sprintf("---\n# Source: %s\n%s\n", h.Path, h.Manifest)
 	}
-	return answer{Output: out, Notes: release.Info.Notes}
+	return cases.Answer{Output: out, Notes: release.Info.Notes}
 }
 
-func evaluate(c testCase) answer {
-	ch, err := loader.LoadFiles(c.files)
-	if err != nil {
-		return answer{Error: err.Error()}
+func evaluate(c cases.Case) cases.Answer {
+	var files []*loader.BufferedFile
+	for _, f := range c.Files {
+		files = append(files, &loader.BufferedFile{Name: f.Name, Data: f.Data})
 	}
-	return render(ch, c.options)
+	ch, err := loader.LoadFiles(files)
+	if err != nil {
+		return cases.Answer{Error: err.Error()}
+	}
+	return render(ch, c.Options)
 }
 
 func run(directory string) error {
 	log.SetOutput(io.Discard)
-	families, err := filepath.Glob(filepath.Join(directory, "*.cases"))
+	families, err := cases.Evaluate(directory, evaluate)
 	if err != nil {
 		return err
 	}
-	for _, file := range families {
-		cases, err := read(file)
-		if err != nil {
-			return err
-		}
-		answers := map[string]answer{}
-		for _, c := range cases {
-			if _, twice := answers[c.name]; twice {
-				return fmt.Errorf("%s: two cases are called %q", file, c.name)
-			}
-			answers[c.name] = evaluate(c)
-		}
-		text, err := json.MarshalIndent(answers, "", " ")
-		if err != nil {
-			return err
-		}
-		name := strings.TrimSuffix(filepath.Base(file), ".cases") + ".json"
-		if err := os.WriteFile(filepath.Join(directory, "recorded", name), append(text, '\n'), 0o644); err != nil {
+	for name, answers := range families {
+		if err := cases.Write(directory, name, answers); err != nil {
 			return err
 		}
 	}

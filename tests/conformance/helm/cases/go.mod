@@ -1,0 +1,3 @@
+module fairlead.dev/tests/helm/cases
+
+go 1.24.0
