@@ -4,10 +4,12 @@ BUILD := build/$(PRESET)
 PACKAGES := g++ cmake ninja-build ccache pkg-config python3 libboost-dev libssl-dev nlohmann-json3-dev \
             libyaml-dev zlib1g-dev libtomlplusplus-dev libutf8proc-dev libre2-dev libnftables-dev libcli11-dev prometheus-cpp-dev libprotobuf-dev protobuf-compiler libgtest-dev containernetworking-plugins nftables iptables iproute2
 
+FUZZ_PACKAGES := clang-19 libclang-rt-19-dev llvm-19
+FUZZ_SECONDS ?= 60
 K8S_PACKAGES := etcd-server containerd runc buildah openssl util-linux binutils
 IMAGE_VERSIONS ?= 1.28.5,1.28.6
 
-.PHONY: help demo test unit e2e k8s k8s-deps k8s-programs k8s-up k8s-down bench images build deps format generate clean
+.PHONY: help demo test unit e2e k8s k8s-deps k8s-programs k8s-up k8s-down bench fuzz fuzz-deps images build deps format generate clean
 help:
 	@echo "make demo    update the Istio CNI on an embedded three-node cluster, under traffic, and show what that did"
 	@echo "make test    build, then run every test (as root: the tests make network namespaces)"
@@ -15,6 +17,7 @@ help:
 	@echo "make k8s-up  start that cluster to try things on, and print its kubeconfig; make k8s-down ends it"
 	@echo "make images  build the container images into build/images-oci (IMAGE_VERSIONS=1.28.5,1.28.6)"
 	@echo "make bench   measure: charts beside Helm; plugin, ADD, memory and restart of an agent on the lab; pod start and API requests on that cluster"
+	@echo "make fuzz    run the fuzzers with clang's libFuzzer, a minute each (FUZZ_SECONDS=600 FUZZERS='yaml parser')"
 	@echo "make build   build the programs into $(BUILD)"
 	@echo "make format  format the C++ sources with clang-format"
 	@echo "make generate  write CRDs, the installation manifest and the OLM bundle again"
@@ -22,7 +25,8 @@ help:
 # Installs what is missing, and says so. Nothing happens on a machine that has everything.
 deps: DEPS := $(PACKAGES)
 k8s-deps: DEPS := $(PACKAGES) $(K8S_PACKAGES)
-deps k8s-deps:
+fuzz-deps: DEPS := $(PACKAGES) $(FUZZ_PACKAGES)
+deps k8s-deps fuzz-deps:
 	@missing=""; for p in $(DEPS); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q "install ok installed" || missing="$$missing $$p"; done; \
 	if [ -n "$$missing" ]; then \
 	  echo "Installing Debian packages:$$missing"; \
@@ -64,6 +68,12 @@ bench: k8s-deps build
 	@FAIRLEAD_BUILD=$(CURDIR)/$(BUILD) python3 tests/bench/charts.py
 	@FAIRLEAD_BUILD=$(CURDIR)/$(BUILD) python3 tests/bench/dataplane.py
 	@FAIRLEAD_BUILD=$(CURDIR)/$(BUILD) python3 tests/bench/kubernetes.py
+
+fuzz: fuzz-deps
+	@echo "Building the fuzzers into build/fuzz"
+	@cmake --preset fuzz >/dev/null
+	@ninja -C build/fuzz -j2 --quiet fuzzers
+	@python3 tests/fuzz/run.py --seconds $(FUZZ_SECONDS) $(FUZZERS)
 
 images: k8s-deps
 	@python3 tools/build_images.py --versions $(IMAGE_VERSIONS)

@@ -1,4 +1,14 @@
-#define TOML_EXCEPTIONS 0
+// The library asserts what malformed text can break ([#a]), and without assertions goes on with what it does not expect.
+// Here an assertion that fails is a malformed text.
+#include <stdexcept>
+namespace {
+struct UnexpectedToml : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+}  // namespace
+#undef NDEBUG
+#define TOML_ASSERT(expression) \
+  if (!(expression)) throw UnexpectedToml("malformed (" #expression ")")
 #include <toml++/toml.h>
 
 #include <sstream>
@@ -60,11 +70,14 @@ Value ValueOf(const toml::node& node) {
 }  // namespace
 
 Result<Value> FromToml(const std::string& text) {
-  toml::parse_result parsed = toml::parse(text);
-  if (parsed) return ValueOf(parsed.table());
-  const toml::parse_error& e = parsed.error();
-  return MakeError(Code::kInvalid, "toml: line " + std::to_string(e.source().begin.line) + ", column " +
-                                       std::to_string(e.source().begin.column) + ": " + std::string(e.description()));
+  try {
+    return ValueOf(toml::parse(text));
+  } catch (const toml::parse_error& e) {
+    return MakeError(Code::kInvalid, "toml: line " + std::to_string(e.source().begin.line) + ", column " +
+                                         std::to_string(e.source().begin.column) + ": " + std::string(e.description()));
+  } catch (const UnexpectedToml& e) {
+    return MakeError(Code::kInvalid, std::string("toml: ") + e.what());
+  }
 }
 
 }  // namespace fairlead::chart

@@ -61,6 +61,16 @@ std::string EncodeRune(int r) {
   return out;
 }
 
+std::string ValidUtf8(const std::string& s) {
+  std::string out;
+  for (size_t i = 0; i < s.size();) {
+    int size = 1;
+    out += EncodeRune(DecodeRune(std::string_view(s).substr(i), size));
+    i += static_cast<size_t>(size);
+  }
+  return out;
+}
+
 namespace unicode {
 
 bool IsLetter(int r) {

@@ -8,6 +8,8 @@ namespace fairlead {
 // The first character; `size` becomes its length in bytes. Bytes that are no UTF-8 are U+FFFD of one byte.
 int DecodeRune(std::string_view s, int& size);
 std::string EncodeRune(int r);
+// Each byte that is no UTF-8 becomes U+FFFD.
+std::string ValidUtf8(const std::string& s);
 
 namespace unicode {
 

@@ -7,6 +7,7 @@
 #include <map>
 
 #include "util/strings.h"
+#include "util/unicode.h"
 #include "value/yaml.h"
 #include "value/yaml_scalar.h"
 
@@ -146,7 +147,7 @@ class Reader {
     } else if (tag == "tag:yaml.org,2002:binary") {
       auto bytes = Base64Decode(text);
       if (!bytes.ok()) throw YamlError{"!!binary value contains invalid base64 data"};
-      node.scalar = *bytes;
+      node.scalar = ValidUtf8(*bytes);
     } else {
       node.scalar = Tagged(text, tag.substr(kPrefix.size()));
     }
