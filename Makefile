@@ -2,7 +2,7 @@
 PRESET ?= release
 BUILD := build/$(PRESET)
 PACKAGES := g++ cmake ninja-build ccache pkg-config python3 libboost-dev libssl-dev nlohmann-json3-dev \
-            libyaml-dev zlib1g-dev libtomlplusplus-dev libutf8proc-dev libre2-dev libnftables-dev libcli11-dev prometheus-cpp-dev libprotobuf-dev protobuf-compiler libgtest-dev containernetworking-plugins nftables iptables iproute2
+            libyaml-dev zlib1g-dev libutf8proc-dev libre2-dev libnftables-dev libcli11-dev prometheus-cpp-dev libprotobuf-dev protobuf-compiler libgtest-dev containernetworking-plugins nftables iptables iproute2
 
 FUZZ_PACKAGES := clang-19 libclang-rt-19-dev llvm-19
 FUZZ_SECONDS ?= 60

@@ -6,7 +6,7 @@ namespace fairlead::chart {
 
 // Values before tables, what is below a table indented by two.
 Result<std::string> ToToml(const gotmpl::Value& v);
-// Integers are int64, floats float64, dates time.Time. Errors name line and column, in words of our own.
+// Integers are int64, floats float64, dates time.Time. Errors name the line, in words of our own.
 Result<gotmpl::Value> FromToml(const std::string& text);
 
 }  // namespace fairlead::chart

@@ -12,6 +12,7 @@ class Moment : public Object {
 
   const char* TypeName() const override { return "time.Time"; }
   std::string Print() const override { return FormatTime(time, "2006-01-02 15:04:05.999999999 -0700 MST"); }
+  std::string JsonText() const override { return FormatTime(time, "2006-01-02T15:04:05.999999999Z07:00"); }
   std::optional<Result<Value>> Member(const std::string& name, const List& args) override {
     if (name == "Format" && args.size() == 1 && args[0].as_string()) return Value(FormatTime(time, Text(args[0])));
     if (!args.empty()) return Fail("wrong number of args for " + name + ": want 0 got " + std::to_string(args.size()));

@@ -116,7 +116,7 @@ class Walk {
       else if (auto items = (*o)->Items())
         out = ToJson(Value::NewMap(*items), keep_floats);
       else
-        out = (*o)->Print();
+        out = (*o)->JsonText();
     }
     Leave();
     return out;

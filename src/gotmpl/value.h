@@ -24,6 +24,8 @@ class Object {
   virtual const ListPtr* Elements() const { return nullptr; }
   // A type that is a slice of bytes: toString makes text of it.
   virtual const std::string* Bytes() const { return nullptr; }
+  // What encoding/json makes of it, as text.
+  virtual std::string JsonText() const { return Print(); }
 };
 using ObjectPtr = std::shared_ptr<Object>;
 

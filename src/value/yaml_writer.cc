@@ -193,7 +193,7 @@ class IndentedWriter {
       const Json& v = j[k];
       if (!IsBlock(v)) {
         out_ += Scalar(v, indent);
-      } else if (key.starts_with('?')) {  // the value follows the colon
+      } else if (key.starts_with("? ")) {  // the value follows the colon
         out_ += ' ';
         Block(v, indent + 2);
       } else {

@@ -99,7 +99,7 @@ def fuzz(name, seconds):
     work = BUILD / "work" / name
     unpack(work / "seeds", [*seeds(name), *kept(name)])
     (work / "found").mkdir(exist_ok=True)
-    done = subprocess.run([str(BUILD / ("fuzz_" + name)), f"-max_total_time={seconds}", "-timeout=30", "-rss_limit_mb=3000", "-max_len=4096", "-print_final_stats=1", f"-artifact_prefix={work}/",
+    done = subprocess.run([str(BUILD / ("fuzz_" + name)), f"-max_total_time={seconds}", "-timeout=30", "-rss_limit_mb=3000", "-max_len=4096", "-print_final_stats=1", "-seed=1", f"-artifact_prefix={work}/",
                            str(work / "found"), str(work / "seeds")], capture_output=True, text=True, errors="replace", cwd=ROOT, timeout=seconds * 2 + 600)
     runs = re.search(r"stat::number_of_executed_units: (\d+)", done.stderr)
     coverage = re.findall(r"cov: (\d+)", done.stderr)
