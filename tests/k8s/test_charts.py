@@ -20,7 +20,9 @@ CNI = [{}, {"cni": {"ambient": {"enabled": True}}}, {"profile": "ambient"}, {"cn
        {"cni": {"hub": "h", "tag": 1.28}}, {"cni": {"tag": 12345678}}, {"global": {"logging": {"level": "debug"}, "logAsJson": True, "imagePullSecrets": ["s"], "imagePullPolicy": "Always"}},
        {"global": {"env": {"A": "b", "C": True, "D": 1}}}, {"revision": "canary"}, {"cni": {"logging": {"level": "cni:debug"}, "privileged": True}}, {"cni": None}, {"cni": "text"}, {"cni": []}, {"cni": {"ambient": "yes"}},
        {"cni": {"ambient": {"enabled": True, "shareHostNetworkNamespace": True, "dnsCapture": False, "ipv6": False, "reconcileIptablesOnStartup": False}}}, {"global": None}, {"global": {"platform": "openshift"}}, {"global": {"platform": "k3s"}},
-       {"cni": {"terminationGracePeriodSeconds": 60, "istioOwnedCNIConfig": True, "istioOwnedCNIConfigFileName": "02.conflist"}}, {"cni": {"cniBinDir": "", "cniConfDir": "/x"}}, {"unknown": {"key": [1, {"a": None}]}}]
+       {"cni": {"terminationGracePeriodSeconds": 60, "istioOwnedCNIConfig": True, "istioOwnedCNIConfigFileName": "02.conflist"}}, {"cni": {"cniBinDir": "", "cniConfDir": "/x"}}, {"unknown": {"key": [1, {"a": None}]}},
+       {"global": {"resourceScope": "cluster"}}, {"global": {"resourceScope": "namespace"}, "cni": {"resourceQuotas": {"enabled": True}}}, {"global": {"resourceScope": "all of it"}}, {"global": {"networkPolicy": {"enabled": True}}},
+       {"global": {"networkPolicy": None}}, {"cni": {"provider": "multus"}, "global": {"resourceScope": "cluster"}}, {"cni": {"resources": None}, "global": {"defaultResources": {"requests": {"cpu": "1m"}}}}]
 OPERATOR = [{}, {"replicas": 1}, {"createNamespace": True}, {"grants": {"deletePods": True}}, {"image": {"tag": "x"}}, {"nope": True}, {"replicas": "two"}]
 
 

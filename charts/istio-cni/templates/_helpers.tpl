@@ -6,6 +6,15 @@
 {{- end -}}
 {{- end -}}
 
+{{/* Not empty when objects of the scope given, "cluster" or "namespace", are rendered: (list . "cluster"). */}}
+{{- define "istio-cni.scope" -}}
+{{- $want := (index . 0).Values._effective.global.resourceScope | default "all" -}}
+{{- if not (has $want (list "all" "cluster" "namespace")) -}}
+{{- fail (printf "values.global.resourceScope: %q is not known; use \"all\", \"cluster\" or \"namespace\"" $want) -}}
+{{- end -}}
+{{- if has $want (list "all" (index . 1)) -}}yes{{- end -}}
+{{- end -}}
+
 {{- define "istio-cni.image" -}}
 {{- include "istio-cni.effective" . -}}
 {{- $v := .Values._effective -}}
