@@ -1,7 +1,6 @@
 // The cases of tests/conformance/helm, whose answers were recorded from Helm itself, and what they do not reach:
 // archives, directories, limits.
 #include <gtest/gtest.h>
-#include <zlib.h>
 
 #include <filesystem>
 #include <fstream>
@@ -9,6 +8,7 @@
 
 #include "chart/render.h"
 #include "chart/set_values.h"
+#include "chart/test_gzip.h"
 #include "util/file.h"
 #include "util/mutate.h"
 #include "util/strings.h"
@@ -118,20 +118,6 @@ const Files kSmall = {
     {"Chart.yaml", "apiVersion: v2\nname: small\nversion: 1.0.0\n"},
     {"values.yaml", "a: 1\n"},
     {"templates/t.yaml", "kind: ConfigMap\nmetadata: {name: x}\ndata: {a: {{ .Values.a | quote }}}\n"}};
-
-std::string Gzip(const std::string& bytes) {
-  z_stream z{};
-  deflateInit2(&z, 6, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY);
-  std::string out(deflateBound(&z, bytes.size()) + 64, '\0');
-  z.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
-  z.avail_in = static_cast<uInt>(bytes.size());
-  z.next_out = reinterpret_cast<Bytef*>(out.data());
-  z.avail_out = static_cast<uInt>(out.size());
-  deflate(&z, Z_FINISH);
-  out.resize(z.total_out);
-  deflateEnd(&z);
-  return out;
-}
 
 std::string Tar(const Files& files, char type = '0') {
   std::string out;

@@ -60,6 +60,24 @@ class Operator(unittest.TestCase):
                       ("bind", "clusterroles"), ("update", "leases/other", "-n", "fairlead-system"), ("create", "deployments", "-A")):
             self.assertEqual(allowed(*words), "no", words)
 
+    def test_objects_that_values_ask_for_come_and_go(self):
+        c = self.c
+        name = "network-attachment-definitions.k8s.cni.cncf.io"
+        c.apply({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": name},
+                 "spec": {"group": "k8s.cni.cncf.io", "scope": "Namespaced", "names": {"plural": "network-attachment-definitions", "singular": "network-attachment-definition", "kind": "NetworkAttachmentDefinition"},
+                          "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}}]}})
+        self.addCleanup(lambda: c.kubectl("delete", "crd", name))
+        c.kubectl("wait", "--for=condition=Established", "crd/" + name, "--timeout=20s")
+        values = lambda v: c.kubectl("patch", "istiocni", "default", "--type=merge", "-p", json.dumps({"spec": {"values": v}}))
+        there = lambda: (c.kubectl("get", "networkpolicy", "-n", "istio-cni", "-o", "name").split(), c.kubectl("get", name, "-n", "default", "-o", "name").split())
+        self.assertEqual(there(), ([], []))
+        values({"cni": {"provider": "multus"}, "global": {"networkPolicy": {"enabled": True}}})
+        c.wait_until(lambda: there() == (["networkpolicy.networking.k8s.io/istio-cni"], ["networkattachmentdefinition.k8s.cni.cncf.io/istio-cni"]), 20, "both are there")
+        c.wait_ready()
+        values(None)
+        c.wait_until(lambda: there() == ([], []), 20, "both are gone")
+        c.wait_ready()
+
     def test_an_upgrade_of_it_does_not_touch_the_data_plane(self):
         c = self.c
         c.wait_until(lambda: len(c.agents()) == 3, 30, "the agents of former tests are gone")

@@ -4,6 +4,8 @@ package cases
 import (
 	"encoding/json"
 	"fmt"
+	"io"
+	"log"
 	"os"
 	"path/filepath"
 	"strings"
@@ -80,6 +82,41 @@ func read(path string) ([]Case, error) {
 		cases = append(cases, c)
 	}
 	return cases, nil
+}
+
+// Setter is a function of a Helm's strvals.
+type Setter func(string, map[string]any) error
+
+// Merged returns the values with the settings laid over them, in Helm's order.
+func (o Options) Merged(setJSON, set, setString Setter) (map[string]any, error) {
+	v := o.Values
+	if v == nil {
+		v = map[string]any{}
+	}
+	for _, kind := range []struct {
+		settings []string
+		apply    Setter
+	}{{o.SetJSON, setJSON}, {o.Set, set}, {o.SetString, setString}} {
+		for _, s := range kind.settings {
+			if err := kind.apply(s, v); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return v, nil
+}
+
+// Main runs an oracle over the directory that its argument names.
+func Main(run func(directory string) error) {
+	if len(os.Args) != 2 {
+		fmt.Fprintln(os.Stderr, "usage: oracle DIRECTORY")
+		os.Exit(2)
+	}
+	log.SetOutput(io.Discard)
+	if err := run(os.Args[1]); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 }
 
 // More cases that fail with the same words test one thing, or nothing.

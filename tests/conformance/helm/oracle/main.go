@@ -3,9 +3,6 @@ package main
 
 import (
 	"fmt"
-	"io"
-	"log"
-	"os"
 	"strings"
 
 	"fairlead.dev/tests/helm/cases"
@@ -16,31 +13,8 @@ import (
 	"helm.sh/helm/v3/pkg/strvals"
 )
 
-func values(o cases.Options) (map[string]any, error) {
-	v := o.Values
-	if v == nil {
-		v = map[string]any{}
-	}
-	for _, s := range o.SetJSON {
-		if err := strvals.ParseJSON(s, v); err != nil {
-			return nil, err
-		}
-	}
-	for _, s := range o.Set {
-		if err := strvals.ParseInto(s, v); err != nil {
-			return nil, err
-		}
-	}
-	for _, s := range o.SetString {
-		if err := strvals.ParseIntoString(s, v); err != nil {
-			return nil, err
-		}
-	}
-	return v, nil
-}
-
 func render(ch *chart.Chart, o cases.Options) cases.Answer {
-	v, err := values(o)
+	v, err := o.Merged(strvals.ParseJSON, strvals.ParseInto, strvals.ParseIntoString)
 	if err != nil {
 		return cases.Answer{Error: err.Error()}
 	}
@@ -86,7 +60,6 @@ func evaluate(c cases.Case) cases.Answer {
 }
 
 func run(directory string) error {
-	log.SetOutput(io.Discard)
 	families, err := cases.Evaluate(directory, evaluate)
 	if err != nil {
 		return err
@@ -99,13 +72,4 @@ func run(directory string) error {
 	return nil
 }
 
-func main() {
-	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: oracle DIRECTORY")
-		os.Exit(2)
-	}
-	if err := run(os.Args[1]); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-}
+func main() { cases.Main(run) }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"log"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -21,31 +20,8 @@ import (
 	"helm.sh/helm/v4/pkg/strvals"
 )
 
-func values(o cases.Options) (map[string]any, error) {
-	v := o.Values
-	if v == nil {
-		v = map[string]any{}
-	}
-	for _, s := range o.SetJSON {
-		if err := strvals.ParseJSON(s, v); err != nil {
-			return nil, err
-		}
-	}
-	for _, s := range o.Set {
-		if err := strvals.ParseInto(s, v); err != nil {
-			return nil, err
-		}
-	}
-	for _, s := range o.SetString {
-		if err := strvals.ParseIntoString(s, v); err != nil {
-			return nil, err
-		}
-	}
-	return v, nil
-}
-
 func render(ch *chart.Chart, o cases.Options) cases.Answer {
-	v, err := values(o)
+	v, err := o.Merged(strvals.ParseJSON, strvals.ParseInto, strvals.ParseIntoString)
 	if err != nil {
 		return cases.Answer{Error: err.Error()}
 	}
@@ -105,7 +81,6 @@ func withoutBlankLines(text string) string {
 }
 
 func run(directory string) error {
-	log.SetOutput(io.Discard)
 	slog.SetDefault(slog.New(slog.NewTextHandler(io.Discard, nil)))
 	families, err := cases.Evaluate(directory, evaluate)
 	if err != nil {
@@ -136,13 +111,4 @@ func run(directory string) error {
 	return cases.Write(directory, "helm4", different)
 }
 
-func main() {
-	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: oracle DIRECTORY")
-		os.Exit(2)
-	}
-	if err := run(os.Args[1]); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-}
+func main() { cases.Main(run) }
