@@ -14,6 +14,8 @@ constexpr const char* kRedirection = "ambient.istio.io/redirection";
 // How long a pod that runs already waits for ztunnel. It is in the journal before, so a ztunnel that comes later gets
 // it with its snapshot.
 constexpr Millis kZtunnelWait{1000};
+// Longer than a pod takes; an API server that does not answer holds nobody up.
+constexpr Millis kPauseWait{2000};
 // A pod that the runtime is attaching at this moment is the plugin's to bring in.
 constexpr Millis kLookAgain{2000};
 
@@ -40,12 +42,20 @@ PodReconciler::PodReconciler(const Config& config, kube::Api& api, kube::Informe
       enroller_(enroller),
       metrics_(metrics),
       controller_(
-          "pods",
-          [this](const std::string& key) {
-            std::lock_guard lock(working_);
-            return paused_ ? controller::Outcome{} : Reconcile(key, kZtunnelWait);
-          },
-          metrics) {}
+          "pods", [this](const std::string& key) { return Work(key); }, metrics) {}
+
+Result<controller::Outcome> PodReconciler::Work(const std::string& key) {
+  {
+    std::lock_guard lock(mutex_);
+    if (paused_) return controller::Outcome{};
+    working_ = true;
+  }
+  auto outcome = Reconcile(key, kZtunnelWait);
+  std::lock_guard lock(mutex_);
+  working_ = false;
+  idle_.notify_all();
+  return outcome;
+}
 
 void PodReconciler::Watch() {
   auto count = [this](const char* type) {
@@ -69,10 +79,13 @@ void PodReconciler::Watch() {
 }
 
 void PodReconciler::Pause(bool paused) {
-  paused_ = paused;
-  if (paused) {
-    std::lock_guard wait(working_);
-    return;
+  {
+    std::unique_lock lock(mutex_);
+    paused_ = paused;
+    if (paused) {
+      idle_.wait_for(lock, kPauseWait, [&] { return !working_; });
+      return;
+    }
   }
   for (const kube::ObjectPtr& pod : pods_.List()) controller_.Enqueue(kube::Key(*pod));
 }

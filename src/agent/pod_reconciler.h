@@ -5,6 +5,8 @@
 // Flow: pod and namespace informers -> queue -> Reconcile(pod). Threading: one worker of its own. It does nothing while
 // another agent serves the node: that is so at first, and whenever it is told to pause.
 #pragma once
+#include <condition_variable>
+
 #include "agent/enroller.h"
 #include "controller/controller.h"
 
@@ -19,13 +21,14 @@ class PodReconciler {
   void Start() { controller_.Start(); }
   void Stop() { controller_.Stop(); }
   void Enqueue(const std::string& pod) { controller_.Enqueue(pod); }
-  // When Pause(true) returns, no pod is being worked on.
+  // When Pause(true) returns, no pod is being worked on, but for one that waits for the API server too long.
   void Pause(bool paused);
   // Brings in what runs already: every pod of the node once, on the calling thread. Called before ztunnel is served, so
   // that its first snapshot is complete.
   void AdoptAll();
 
  private:
+  Result<controller::Outcome> Work(const std::string& key);
   Result<controller::Outcome> Reconcile(const std::string& key, Millis ztunnel_wait);
   Status BringIn(const Json& pod, const redirect::PodConfig& config, Millis ztunnel_wait);
   Status Repair(const Json& pod, const redirect::PodConfig& config);
@@ -40,7 +43,9 @@ class PodReconciler {
   Enroller& enroller_;
   controller::Metrics& metrics_;
   std::atomic<bool> paused_{true};
-  std::mutex working_;  // held while a pod is worked on
+  std::mutex mutex_;  // guards working_
+  std::condition_variable idle_;
+  bool working_ = false;  // on a pod
   controller::Controller controller_;
 };
 

@@ -16,6 +16,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   auto chart = chart::LoadFiles(files);
   if (!chart.ok()) return 0;
-  (void)chart::Render(*chart, {{"a", 1}, {"sub", {{"b", nullptr}}}, {"global", {{"g", "x"}}}}, {.name = "r", .ns = "n"}).ok();
+  (void)chart::Render(*chart, {{"a", 1}, {"sub", {{"b", nullptr}}}, {"global", {{"g", "x"}}}}, {.name = "r", .ns = "n"})
+      .ok();
   return 0;
 }

@@ -226,7 +226,8 @@ TEST(Render, IsNotExhaustedByATemplateOrItsValues) {
   EXPECT_TRUE(fails("{{ define \"a\" }}{{ template \"a\" . }}{{ end }}{{ template \"a\" . }}"));
   EXPECT_TRUE(fails("{{ define \"a\" }}{{ tpl \"{{ include \\\"a\\\" . }}\" . }}{{ end }}{{ include \"a\" . }}"));
   EXPECT_TRUE(fails("{{ range until 10000000 }}{{ . }}{{ end }}"));
-  for (const std::string f : {"toYaml", "toYamlPretty", "toJson", "toToml", "toString", "quote", "deepCopy", "merge (dict)"})
+  for (const std::string f :
+       {"toYaml", "toYamlPretty", "toJson", "toToml", "toString", "quote", "deepCopy", "merge (dict)"})
     EXPECT_TRUE(fails("{{ $_ := set .Values \"v\" .Values }}{{ " + f + " .Values }}")) << f;
   EXPECT_TRUE(fails(
       "a: b",

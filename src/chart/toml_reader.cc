@@ -19,8 +19,8 @@ struct TomlError {
   std::string message;
 };
 
-// What a name stands for while the text is read. As BurntSushi has it, dots may add to any table, also to an inline one,
-// and a header to one that had none yet and was not inline.
+// What a name stands for while the text is read. As BurntSushi has it, dots may add to any table, also to an inline
+// one, and a header to one that had none yet and was not inline.
 struct Node {
   enum Kind { kValue, kTable, kTables } kind = kTable;
   bool has_header = false;
@@ -64,7 +64,8 @@ class TomlReader {
   using Path = std::vector<std::string>;
 
   [[noreturn]] void Fail(const std::string& message) const {
-    auto line = 1 + std::count(text_.begin(), text_.begin() + static_cast<ptrdiff_t>(std::min(at_, text_.size())), '\n');
+    auto line =
+        1 + std::count(text_.begin(), text_.begin() + static_cast<ptrdiff_t>(std::min(at_, text_.size())), '\n');
     throw TomlError{"toml: line " + std::to_string(line) + ": " + message};
   }
 
@@ -330,8 +331,8 @@ class TomlReader {
     return Value(negative ? -d : d);
   }
 
-  // A date or a time without the other, or without a zone, gets what is missing from Go's zero time, and a zone that says
-  // so.
+  // A date or a time without the other, or without a zone, gets what is missing from Go's zero time, and a zone that
+  // says so.
   Value Moment(std::string word) {
     std::string zone;
     std::replace(word.begin(), word.end(), 't', 'T');

@@ -66,8 +66,9 @@ Result<std::string> DiffCluster(kube::Api& api, kube::ResourceMapper& mapper, co
     // A server cannot say what becomes of an object in a namespace that does not exist yet.
     std::string would_be = value::ToYaml(object);
     if (live.ok()) {
-      FL_ASSIGN(Json applied, api.Patch(r, in, kube::Name(object), kube::PatchType::kApply, object,
-                                        {.subresource = "", .field_manager = field_manager, .force = true, .dry_run = true}));
+      FL_ASSIGN(Json applied,
+                api.Patch(r, in, kube::Name(object), kube::PatchType::kApply, object,
+                          {.subresource = "", .field_manager = field_manager, .force = true, .dry_run = true}));
       would_be = TextOf(std::move(applied));
     }
     out += Section(TitleOf(object, ns), live.ok() ? TextOf(*live) : "", would_be, context);

@@ -5,8 +5,8 @@
 
 namespace fairlead::cmd {
 
-// From one rendering to another; "" when they are equal. `ns`: the release's, for objects that name none. `context`: unchanged lines around a
-// change, -1: all.
+// From one rendering to another; "" when they are equal. `ns`: the release's, for objects that name none. `context`:
+// unchanged lines around a change, -1: all.
 std::string DiffRenderings(const chart::Rendered& before, const chart::Rendered& after, const std::string& ns,
                            int context);
 // From what the cluster has to what it would have after this was applied, asked from the API server without changing

@@ -335,7 +335,8 @@ int main(int argc, char** argv) {
                    "For --diff live: who would apply it; fields that this one set before and that are not rendered any "
                    "more are shown, too")
       ->capture_default_str();
-  render_command->add_flag("--detailed-exitcode", diff.detailed_exit_code, "For --diff: exit status 2 when there is a change");
+  render_command->add_flag("--detailed-exitcode", diff.detailed_exit_code,
+                           "For --diff: exit status 2 when there is a change");
   CLI11_PARSE(app, argc, argv);
   if (node_command->parsed()) {
     auto text = cmd::NodeReport(run_dir, o.output == "json");

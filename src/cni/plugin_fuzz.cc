@@ -1,5 +1,5 @@
-// The plugin's standard input: an answer of the specification comes out, whatever goes in. STATUS reads the configuration
-// as ADD does, and does not wait for an agent.
+// The plugin's standard input: an answer of the specification comes out, whatever goes in. STATUS reads the
+// configuration as ADD does, and does not wait for an agent.
 #include <nlohmann/json.hpp>
 
 #include "cni/plugin.h"

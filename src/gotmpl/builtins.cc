@@ -2,8 +2,8 @@
 #include "gotmpl/engine.h"
 #include "gotmpl/format.h"
 #include "gotmpl/quote.h"
-#include "util/unicode.h"
 #include "http/message.h"
+#include "util/unicode.h"
 
 namespace fairlead::gotmpl {
 namespace {

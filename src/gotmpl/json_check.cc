@@ -30,14 +30,17 @@ class Checker {
     auto c = static_cast<unsigned char>(Inside());
     std::string shown = c == '\''  ? "'\\''"
                         : c == '"' ? "'\"'"
-                                   : "'" + [&] {
-                                       // The scanner sees bytes: one above ASCII is a character of its own.
-                                       std::string rune = c < 0x80 ? std::string(1, static_cast<char>(c))
-                                                                   : std::string{static_cast<char>(0xc0 | c >> 6),
-                                                                                 static_cast<char>(0x80 | (c & 0x3f))};
-                                       std::string quoted = QuoteGo(rune);
-                                       return quoted.substr(1, quoted.size() - 2);
-                                     }() + "'";
+                                   : "'" +
+                                         [&] {
+                                           // The scanner sees bytes: one above ASCII is a character of its own.
+                                           std::string rune = c < 0x80
+                                                                  ? std::string(1, static_cast<char>(c))
+                                                                  : std::string{static_cast<char>(0xc0 | c >> 6),
+                                                                                static_cast<char>(0x80 | (c & 0x3f))};
+                                           std::string quoted = QuoteGo(rune);
+                                           return quoted.substr(1, quoted.size() - 2);
+                                         }() +
+                                         "'";
     throw JsonError{"invalid character " + shown + " " + where};
   }
   char Next() const {

@@ -1,5 +1,5 @@
-// Lexer and parser: every text is a template, or has an error that says where. What a parsed template prints for an error
-// is a template again.
+// Lexer and parser: every text is a template, or has an error that says where. What a parsed template prints for an
+// error is a template again.
 #include "gotmpl/engine.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

@@ -157,9 +157,12 @@ Text32 Pascal(const Text32& s) {
 
 void RegisterNames(Engine& e) {
   const S text{{S::kString}};
-  Define(e, "snakecase", text, [](const List& a) -> Result<Value> { return Value(Encoded(Separated(Runes(Text(a[0])), '_'))); });
-  Define(e, "kebabcase", text, [](const List& a) -> Result<Value> { return Value(Encoded(Separated(Runes(Text(a[0])), '-'))); });
-  Define(e, "camelcase", text, [](const List& a) -> Result<Value> { return Value(Encoded(Pascal(Runes(Text(a[0]))))); });
+  Define(e, "snakecase", text,
+         [](const List& a) -> Result<Value> { return Value(Encoded(Separated(Runes(Text(a[0])), '_'))); });
+  Define(e, "kebabcase", text,
+         [](const List& a) -> Result<Value> { return Value(Encoded(Separated(Runes(Text(a[0])), '-'))); });
+  Define(e, "camelcase", text,
+         [](const List& a) -> Result<Value> { return Value(Encoded(Pascal(Runes(Text(a[0]))))); });
 }
 
 }  // namespace fairlead::gotmpl::sprig

@@ -1,8 +1,8 @@
 // sprig's random functions. Source of the behaviour: Masterminds/sprig v3.3, goutils.
 #include "gotmpl/quote.h"
-#include "util/unicode.h"
 #include "gotmpl/sprig.h"
 #include "util/strings.h"
+#include "util/unicode.h"
 
 namespace fairlead::gotmpl::sprig {
 namespace {

@@ -3,8 +3,8 @@
 #include <re2/re2.h>
 
 #include "gotmpl/quote.h"
-#include "util/unicode.h"
 #include "gotmpl/sprig.h"
+#include "util/unicode.h"
 
 namespace fairlead::gotmpl::sprig {
 namespace {

@@ -177,15 +177,15 @@ void RegisterStrings(Engine& e) {
   on_text("untitle", [](const std::string& s) {
     return Map1(s, [](int r, int before) { return before < 0 || unicode::IsSpace(before) ? unicode::ToLower(r) : r; });
   });
-  on_text("swapcase",
-          [](const std::string& s) {
-            return Map1(s, [](int r, int before) {
-              if (unicode::IsUpper(r) || unicode::IsTitle(r)) return unicode::ToLower(r);
-              if (!unicode::IsLower(r)) return r;
-              return before < 0 || unicode::IsSpace(before) ? unicode::ToTitle(r) : unicode::ToUpper(r);
-            });
-          });
-  on_text("nospace", [](const std::string& s) { return Map1(s, [](int r, int) { return unicode::IsSpace(r) ? -1 : r; }); });
+  on_text("swapcase", [](const std::string& s) {
+    return Map1(s, [](int r, int before) {
+      if (unicode::IsUpper(r) || unicode::IsTitle(r)) return unicode::ToLower(r);
+      if (!unicode::IsLower(r)) return r;
+      return before < 0 || unicode::IsSpace(before) ? unicode::ToTitle(r) : unicode::ToUpper(r);
+    });
+  });
+  on_text("nospace",
+          [](const std::string& s) { return Map1(s, [](int r, int) { return unicode::IsSpace(r) ? -1 : r; }); });
   on_text("initials", [](const std::string& s) {
     std::string out;  // goutils takes every byte for a character
     for (size_t i = 0; i < s.size(); ++i) {

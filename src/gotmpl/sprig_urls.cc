@@ -86,7 +86,8 @@ Result<Url> Parse(const std::string& text) {
       u.userinfo = authority.substr(0, at);
       authority.erase(0, at + 1);
     }
-    if (authority.starts_with('[') && authority.find(']') == authority.npos) return wrapped(Fail("missing ']' in host"));
+    if (authority.starts_with('[') && authority.find(']') == authority.npos)
+      return wrapped(Fail("missing ']' in host"));
     size_t colon = authority.rfind(':');
     if (colon != authority.npos && authority.find(']', colon) == authority.npos &&
         authority.find_first_not_of("0123456789", colon + 1) != authority.npos)

@@ -16,8 +16,12 @@ void SetCondition(Json& status, const std::string& type, const std::string& cond
                   const std::string& message, int64_t generation, WallTime now) {
   Json& conditions = status["conditions"];
   if (!conditions.is_array()) conditions = Json::array();
-  Json fresh = {{"type", type},       {"status", condition_status},       {"reason", reason},
-                {"message", Shorten(message, kMaxMessage)}, {"observedGeneration", generation}, {"lastTransitionTime", Rfc3339(now)}};
+  Json fresh = {{"type", type},
+                {"status", condition_status},
+                {"reason", reason},
+                {"message", Shorten(message, kMaxMessage)},
+                {"observedGeneration", generation},
+                {"lastTransitionTime", Rfc3339(now)}};
   for (Json& c : conditions) {
     if (Str(c, "type") != type) continue;
     if (Str(c, "status") == condition_status && c.contains("lastTransitionTime"))

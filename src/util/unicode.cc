@@ -90,8 +90,8 @@ bool IsPunct(int r) {
   return c >= UTF8PROC_CATEGORY_PC && c <= UTF8PROC_CATEGORY_PO;
 }
 bool IsSpace(int r) {
-  return r == ' ' || (r >= '\t' && r <= '\r') || r == 0x85 || r == 0xa0 || r == 0x1680 || (r >= 0x2000 && r <= 0x200a) ||
-         r == 0x2028 || r == 0x2029 || r == 0x202f || r == 0x205f || r == 0x3000;
+  return r == ' ' || (r >= '\t' && r <= '\r') || r == 0x85 || r == 0xa0 || r == 0x1680 ||
+         (r >= 0x2000 && r <= 0x200a) || r == 0x2028 || r == 0x2029 || r == 0x202f || r == 0x205f || r == 0x3000;
 }
 bool IsPrint(int r) {
   auto c = utf8proc_category(r);

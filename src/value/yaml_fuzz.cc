@@ -3,7 +3,8 @@
 
 namespace {
 
-// Characters that YAML cannot hold are the callers' to keep away, and a key << is written as go-yaml does it: as a merge.
+// Characters that YAML cannot hold are the callers' to keep away, and a key << is written as go-yaml does it: as a
+// merge.
 bool IsPlain(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](unsigned char c) { return c == '\n' || (c >= 0x20 && c < 0x7f); }) &&
          text.find('\\') == text.npos && text.find("<<") == text.npos;

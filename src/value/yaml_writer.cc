@@ -35,7 +35,8 @@ bool NaturalLess(const std::string& a, const std::string& b, bool v3) {
       continue;
     }
     if (unicode::IsLetter(ra.code) && unicode::IsLetter(rb.code)) return ra.code < rb.code;
-    if (unicode::IsLetter(ra.code) || unicode::IsLetter(rb.code)) return unicode::IsLetter(after_digit ? ra.code : rb.code);
+    if (unicode::IsLetter(ra.code) || unicode::IsLetter(rb.code))
+      return unicode::IsLetter(after_digit ? ra.code : rb.code);
     uint64_t an = 0, bn = 0;
     if (a[i] == '0' || b[i] == '0')
       for (size_t j = i; j > 0 && digit(a[j - 1]); --j)
@@ -243,7 +244,8 @@ std::string FormatFloat(double d, int limit, int smallest) {
   std::string sci(buf, end);
   int exponent = atoi(sci.c_str() + sci.find('e') + 1);
   if (exponent < smallest || exponent >= limit) return sci;
-  std::string fixed(sci, 0, sci.find('e'));  // the shortest digits that mean this number; zeros take the exponent's place
+  std::string fixed(sci, 0,
+                    sci.find('e'));  // the shortest digits that mean this number; zeros take the exponent's place
   bool negative = fixed[0] == '-';
   fixed.erase(std::remove_if(fixed.begin(), fixed.end(), [](char c) { return c == '-' || c == '.'; }), fixed.end());
   auto whole = static_cast<ptrdiff_t>(exponent) + 1, digits = std::ssize(fixed);
