@@ -53,7 +53,7 @@ CNI = obj(
     seccompProfile=dict(obj(type=enum("RuntimeDefault", "Unconfined", "Localhost"), localhostProfile=S), required=["type"]),
     tag=IOS, useAppArmorAnnotation=B, variant=S)
 GLOBAL = obj(defaultResources=RESOURCES, hub=S, imagePullPolicy=PULL, imagePullSecrets=STRINGS, logAsJson=B, logging=obj(level=S), nativeNftables=B,
-             platform=S, tag=IOS, variant=S)
+             networkPolicy=obj(enabled=B), platform=S, resourceScope=enum("all", "cluster", "namespace"), tag=IOS, variant=S)
 
 CONDITIONS = {"type": "array", "description": "The observations that status.state sums up. Each says which generation it is about.",
               "items": dict(obj(type=S, status=enum("True", "False", "Unknown"), reason=S, message=S, lastTransitionTime={"type": "string", "format": "date-time"},

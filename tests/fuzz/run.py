@@ -22,7 +22,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 BUILD = ROOT / "build/fuzz"
 CORPUS = HERE / "corpus"
-KEPT_BYTES = 200_000  # of a fuzzer's inputs, the shortest first
+KEPT_BYTES = 60_000  # of a fuzzer's inputs, the shortest first
 
 
 def cases(path):
