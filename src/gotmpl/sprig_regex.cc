@@ -126,7 +126,7 @@ Result<Value> Replace(const RE2& re, const std::string& s, const std::string& wi
 }
 
 Value Split(const RE2& re, const std::string& s, int64_t limit) {
-  if (limit == 0) return Value::NewTypedList({}, "[]string");
+  if (limit == 0) return Value::NewTypedList({}, kNilStrings);
   if (!re.pattern().empty() && s.empty()) return Value::NewTypedList({Value("")}, "[]string");
   List out;
   size_t begin = 0, end = 0;
@@ -187,7 +187,8 @@ void RegisterRegex(Engine& e) {
     List out;
     for (const auto& m : Matches(re, Text(a[1]), *a[2].as_int()))
       out.emplace_back(std::string(m[0].data(), m[0].size()));
-    return Value::NewTypedList(std::move(out), "[]string");
+    const char* type = out.empty() ? kNilStrings : "[]string";
+    return Value::NewTypedList(std::move(out), type);
   });
   Both(e, "regexReplaceAll", three,
        [](const RE2& re, const List& a) { return Replace(re, Text(a[1]), Text(a[2]), false); });

@@ -104,6 +104,8 @@ class Walk {
         out = *d;
     } else if (auto s = v.as_string()) {
       out = *s;
+    } else if (v.container_type() == kNilStrings) {
+      out = nullptr;
     } else if (auto l = v.as_list()) {
       out = Json::array();
       for (const Value& item : **l) out.push_back(ToJson(item, keep_floats));

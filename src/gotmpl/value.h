@@ -103,6 +103,9 @@ class Value {
       v_;
 };
 
+// The type of a []string that is nil in Go, for NewTypedList: JSON has null for it.
+inline constexpr char kNilStrings[] = "[]string";
+
 // A map or a list, be it one with methods; nullptr: it is none.
 const Map* MapIn(const Value& v);
 const ListPtr* ListIn(const Value& v);

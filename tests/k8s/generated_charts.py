@@ -1,4 +1,5 @@
-"""Charts that nobody wrote: random templates of every control structure and most functions, the same ones each time."""
+"""Charts that nobody wrote: random templates of every control structure and every function, the same ones each time. What is
+random, slow or tells the time is asked for its shape only."""
 import json
 import random
 
@@ -13,7 +14,7 @@ VALUES = {
 
 class Generator:
     def __init__(self, seed):
-        self.r = random.Random(seed)
+        self.seed, self.r, self.was_slow = seed, random.Random(seed), False
         self.variables = []
         self.templates = []
 
@@ -41,8 +42,32 @@ class Generator:
             lambda: f"regexReplaceAll \"[a-c]+\" {t()} \"<$0>\"", lambda: f"regexFind \"[a-z]+\" {t()}", lambda: f"toPrettyJson {a(depth - 1)}", lambda: f"print {a(depth - 1)} {a(depth - 1)}",
             lambda: f"html {t()}", lambda: f"js {t()}", lambda: f"urlquery {t()}", lambda: f"tpl .Values.template $", lambda: f"tpl {json.dumps('{{ . }}')} {t()}",
             lambda: f"get {d()} \"x\" | toString", lambda: f"coalesce {t()} {t()} \"c\"", lambda: f"adler32sum {t()}", lambda: f"htmlDate 86400", lambda: f"duration {t()}", lambda: f"{t()} | {r.choice(['upper', 'quote', 'trim', 'b64enc', 'nospace'])}",
+            lambda: f"toYamlPretty {a(depth - 1)}", lambda: f"toRawJson {a(depth - 1)}", lambda: f"mustToJson {a(depth - 1)}", lambda: f"mustToPrettyJson {a(depth - 1)}", lambda: f"mustToRawJson {a(depth - 1)}", lambda: f"toToml {d()}",
+            lambda: f"println {a(depth - 1)} {t()}", lambda: f"sha1sum {t()}", lambda: f"sha512sum {t()}", lambda: f"b32enc {t()}", lambda: f"b32dec (b32enc {t()})", lambda: f"trimall {self.literal()} {t()}", lambda: f"wrapWith 4 \"|\" {t()}",
+            lambda: f"abbrevboth {r.randint(0, 3)} {r.randint(5, 9)} {t()}", lambda: f"osBase {t()}", lambda: f"osDir {t()}", lambda: f"osExt {t()}", lambda: f"osClean {t()}", lambda: f"regexReplaceAllLiteral \"a|e\" {t()} {self.literal()}",
+            lambda: f"mustRegexReplaceAll \"(.)l\" {t()} \"${{1}}L\"", lambda: f"mustRegexReplaceAllLiteral \"o\" {t()} \"0\"", lambda: f"mustRegexFind \"[A-Z]\" {t()}", lambda: f"regexQuoteMeta {t()}", lambda: f"seq {r.randint(-3, 5)} {r.randint(0, 5)}", lambda: "hello",
+            lambda: f"date \"2006-01-02\" (toDate \"2006-01-02\" \"2020-02-{r.randint(10, 29)}\")", lambda: f"dateInZone \"15:04 MST\" {r.randint(0, 99999)} \"UTC\"", lambda: f"date_in_zone \"Jan 2\" {r.randint(0, 9999999)} \"UTC\"", lambda: f"htmlDateInZone {r.randint(0, 9999999)} \"UTC\"",
+            lambda: f"toDate \"2006\" \"{r.randint(1990, 2030)}\" | dateModify \"{r.randint(-9, 9)}h\" | date \"2006-01-02 15\"", lambda: "mustToDate \"2006-01-02\" \"2020-03-04\" | mustDateModify \"-1h\" | unixEpoch", lambda: "toDate \"2006\" \"2001\" | date_modify \"1h\" | unixEpoch",
+            lambda: "toDate \"2006\" \"2002\" | must_date_modify \"2h\" | unixEpoch", lambda: "now | date \"2006\" | len | toString", lambda: "now | ago | typeOf", lambda: f"durationRound \"{r.randint(0, 900)}h{r.randint(0, 59)}m\"", lambda: f"required {self.literal()} {t()}", lambda: f"urlJoin {d()}",
+            lambda: f"urlJoin (urlParse \"https://h:1/p?q={r.randint(0, 9)}#f\")", lambda: f"typeOf (semver \"1.{r.randint(0, 9)}.0\")", lambda: f"(semver \"1.{r.randint(0, 9)}.2\").Minor | toString", lambda: "getHostByName \"nowhere.invalid\"", lambda: f"toDecimal {self.literal()} | toString",
+            lambda: f"index {l()} 0 | toString", lambda: f"index {d()} \"x\" | toString", lambda: f"dig \"a\" \"b\" \"none\" (dict \"a\" {d()}) | toString", lambda: f"first {l()} | toString", lambda: f"last {l()} | toString", lambda: f"mustFirst {l()} | toString", lambda: f"mustLast {l()} | toString",
+            lambda: f"len (randAlpha {r.randint(0, 9)}) | toString", lambda: f"len (randAlphaNum {r.randint(0, 9)}) | toString", lambda: f"len (randNumeric {r.randint(0, 9)}) | toString", lambda: f"len (randAscii {r.randint(0, 9)}) | toString", lambda: f"len (randBytes {r.randint(0, 9)}) | toString",
+            lambda: "randInt 4 5 | toString", lambda: f"len (shuffle {t()}) | toString", lambda: "len uuidv4 | toString", lambda: f"lookup \"v1\" \"Pod\" \"\" \"\" | toJson", lambda: f"call .Values.s", lambda: f"fail {t()}" if r.random() < 0.05 else "print",
+            lambda: self.slow(),
             lambda: self.include(depth),
         ])() + ")"
+
+    def slow(self):
+        """Keys and password hashes, in a few charts."""
+        if self.seed % 20 or self.was_slow:
+            return "print"
+        self.was_slow = True
+        return self.r.choice([
+            "genPrivateKey \"ecdsa\" | contains \"PRIVATE\" | toString", "genPrivateKey \"ed25519\" | contains \"PRIVATE\" | toString", "(genCA \"ca\" 1).Cert | trunc 27", "(genSelfSignedCert \"a.b\" (list \"10.0.0.1\") (list \"c.d\") 1).Key | trunc 27",
+            "(genSignedCert \"a.b\" nil (list \"c.d\") 1 (genCA \"ca\" 1)).Cert | trunc 27", "(genCAWithKey \"ca\" 1 (genPrivateKey \"ecdsa\")).Cert | trunc 27", "(genSelfSignedCertWithKey \"a.b\" nil nil 1 (genPrivateKey \"ecdsa\")).Cert | trunc 27",
+            "(genSignedCertWithKey \"a.b\" nil nil 1 (genCA \"ca\" 1) (genPrivateKey \"ecdsa\")).Cert | trunc 27", "(buildCustomCert (b64enc (genCA \"ca\" 1).Cert) (b64enc (genPrivateKey \"rsa\"))).Cert | trunc 27",
+            "derivePassword 1 \"long\" \"pass\" \"user\" \"example.com\"", "htpasswd \"u\" \"p\" | len | toString", "bcrypt \"p\" | len | toString", "encryptAES \"key\" \"plain\" | decryptAES \"key\"",
+        ])
 
     def include(self, depth):
         if not self.templates:
@@ -57,6 +82,8 @@ class Generator:
         return "(" + r.choice([
             lambda: f"add {n()} {n()}", lambda: f"sub {n()} {n()}", lambda: f"mul {n()} {n()}", lambda: f"max {n()} {n()}", lambda: f"min {n()} {n()}", lambda: f"mod {n()} {r.randint(1, 7)}",
             lambda: f"div {n()} {r.randint(1, 7)}", lambda: f"add1 {n()}", lambda: f"len {self.list(depth - 1)}", lambda: f"int {self.any(depth - 1)}", lambda: f"int64 {self.text(depth - 1)}", lambda: f"atoi {self.text(depth - 1)}",
+            lambda: f"biggest {n()} {n()}", lambda: f"int (floor {n()})", lambda: f"int (ceil {n()})", lambda: f"int (round {n()} 1)", lambda: f"int (addf {n()} 0.5)", lambda: f"int (add1f {n()})", lambda: f"int (subf {n()} 1.5)", lambda: f"int (mulf {n()} 0.5)",
+            lambda: f"int (divf {n()} {r.randint(1, 7)})", lambda: f"int (maxf {n()} 1.5)", lambda: f"int (minf {n()} 2.5)", lambda: f"int (float64 {self.text(depth - 1)})", lambda: f"int (toDecimal {r.randint(0, 777)})",
         ])() + ")"
 
     def bool(self, depth):
@@ -68,7 +95,8 @@ class Generator:
             lambda: f"eq {t()} {t()}", lambda: f"ne {t()} {t()}", lambda: f"lt {t()} {t()}", lambda: f"not {self.any(depth - 1)}", lambda: f"empty {self.any(depth - 1)}", lambda: f"contains {t()} {t()}",
             lambda: f"hasPrefix {t()} {t()}", lambda: f"hasSuffix {t()} {t()}", lambda: f"has {self.any(0)} {self.list(depth - 1)}", lambda: f"hasKey {self.dict(depth - 1)} \"x\"", lambda: f"and {b()} {b()} | empty | not",
             lambda: f"or {b()} {b()} | not | not", lambda: f"kindIs \"string\" {self.any(depth - 1)}", lambda: f"regexMatch \"^[a-z]\" {t()}", lambda: f"all {t()} {t()}", lambda: f"any {t()} {t()}", lambda: f"deepEqual {self.any(depth - 1)} {self.any(depth - 1)}",
-            lambda: f"semverCompare \">=1.0\" \"1.2.{r.randint(0, 9)}\"",
+            lambda: f"semverCompare \">=1.0\" \"1.2.{r.randint(0, 9)}\"", lambda: f"le {n()} {n()}", lambda: f"gt {n()} {n()}", lambda: f"ge {n()} {n()}", lambda: f"isAbs {t()}", lambda: f"osIsAbs {t()}", lambda: f"typeIs \"string\" {self.any(depth - 1)}",
+            lambda: f"typeIsLike \"int\" {self.any(depth - 1)}", lambda: f"mustHas {self.any(0)} {self.list(depth - 1)}", lambda: f"mustRegexMatch \"a$\" {t()}",
         ])() + ")"
 
     def list(self, depth):
@@ -80,6 +108,9 @@ class Generator:
             lambda: f"list {self.any(depth - 1)} {self.text(depth - 1)}", lambda: f"append {l()} {self.any(depth - 1)}", lambda: f"prepend {l()} {self.text(depth - 1)}", lambda: f"concat {l()} {l()}", lambda: f"reverse {l()}", lambda: f"uniq {l()}",
             lambda: f"without {l()} {self.text(0)}", lambda: f"compact {l()}", lambda: f"rest {l()}", lambda: f"initial {l()}", lambda: f"sortAlpha {l()}", lambda: f"splitList \",\" {self.text(depth - 1)}", lambda: f"keys {self.dict(depth - 1)} | sortAlpha",
             lambda: f"until {r.randint(0, 5)}", lambda: f"untilStep {r.randint(0, 3)} {r.randint(4, 9)} 2", lambda: f"slice {l()} 0", lambda: f"chunk 2 {l()}", lambda: f"fromYamlArray \"[1, a]\"", lambda: f"fromJsonArray \"[1, null]\"", lambda: f"regexSplit \",\" {self.text(depth - 1)} -1",
+            lambda: f"tuple {self.any(depth - 1)} nil", lambda: f"push {l()} {self.any(depth - 1)}", lambda: f"mustAppend {l()} 1", lambda: f"mustPush {l()} 1", lambda: f"mustPrepend {l()} 1", lambda: f"mustReverse {l()}", lambda: f"mustUniq {l()}", lambda: f"mustWithout {l()} \"a\"",
+            lambda: f"mustCompact {l()}", lambda: f"mustRest {l()}", lambda: f"mustInitial {l()}", lambda: f"mustSlice {l()} 0", lambda: f"mustChunk 2 {l()}", lambda: f"pluck \"x\" {self.dict(depth - 1)} {self.dict(depth - 1)}", lambda: f"toStrings {l()}",
+            lambda: f"regexFindAll \"[a-z]\" {self.text(depth - 1)} {r.randint(-1, 3)}", lambda: f"mustRegexFindAll \"l+\" {self.text(depth - 1)} -1", lambda: f"mustRegexSplit \" \" {self.text(depth - 1)} -1",
         ])() + ")"
 
     def dict(self, depth):
@@ -90,7 +121,8 @@ class Generator:
         return "(" + r.choice([
             lambda: f"dict \"x\" {self.any(depth - 1)} {self.literal()} {self.text(depth - 1)}", lambda: f"merge (dict \"m\" {self.any(depth - 1)}) {d()}", lambda: f"mergeOverwrite (deepCopy {d()}) {d()}", lambda: f"pick {d()} \"x\" \"y\"", lambda: f"omit {d()} \"x\"",
             lambda: f"set (deepCopy {d()}) \"s\" {self.any(depth - 1)}", lambda: f"unset (deepCopy {d()}) \"x\"", lambda: f"fromYaml .Values.yaml", lambda: f"fromJson .Values.json", lambda: f"deepCopy {d()}", lambda: f"split \",\" {self.text(depth - 1)}", lambda: f"fromYaml {self.text(depth - 1)}",
-            lambda: f"urlParse \"http://u@h:1/p?q#f\"",
+            lambda: f"urlParse \"http://u@h:1/p?q#f\"", lambda: f"splitn \",\" 2 {self.text(depth - 1)}", lambda: f"mustMerge (dict \"m\" 1) {d()}", lambda: f"mustMergeOverwrite (deepCopy {d()}) {d()}", lambda: f"mustDeepCopy {d()}", lambda: f"mustFromJson .Values.json",
+            lambda: "fromToml \"a = 1\\n[b]\\nc = [1, 2]\\n\"",
         ])() + ")"
 
     def any(self, depth):
