@@ -1,11 +1,13 @@
 #include "lab/cel.h"
 
-#include <regex>
+#include <re2/re2.h>
 
 #include "util/strings.h"
 
 namespace fairlead::lab {
 namespace {
+
+constexpr int kMaxDepth = 200;
 
 // Evaluates while it parses. An error inside a branch that does not count (false && x) is dropped, as CEL does.
 class Evaluator {
@@ -35,7 +37,16 @@ class Evaluator {
     return true;
   }
 
-  V Ternary() {
+  // Everything that nests does so through this or a negation.
+  V Ternary() { return Nested(&Evaluator::Choice); }
+  V Nested(V (Evaluator::*part)()) {
+    if (depth_ > kMaxDepth) return Fail("nested too deep");
+    ++depth_;
+    V v = (this->*part)();
+    --depth_;
+    return v;
+  }
+  V Choice() {
     V condition = Or();
     if (!Eat("?")) return condition;
     V yes = Ternary();
@@ -98,7 +109,7 @@ class Evaluator {
     Space();
     if (at_ < s_.size() && s_[at_] == '!' && s_.compare(at_, 2, "!=") != 0) {
       ++at_;
-      V v = Unary();
+      V v = Nested(&Evaluator::Unary);
       if (!v.ok()) return v;
       return Json(!value::AsBool(*v));
     }
@@ -152,12 +163,9 @@ class Evaluator {
     return Fail("function " + name + " is not known");
   }
   V Matches(const std::string& text, const std::string& pattern) const {
-    if (text.size() > 4096) return Fail("matches() on text of more than 4096 bytes");
-    try {
-      return Json(std::regex_search(text, std::regex(pattern)));
-    } catch (const std::regex_error&) {
-      return Fail("pattern \"" + pattern + "\" is not known");
-    }
+    RE2 re(pattern, RE2::Quiet);
+    if (!re.ok()) return Fail("pattern \"" + pattern + "\": " + re.error());
+    return Json(RE2::PartialMatch(text, re));
   }
   static Json Size(const Json& v) {
     return v.is_string() ? Json(v.get_ref<const std::string&>().size()) : Json(v.size());
@@ -233,6 +241,7 @@ class Evaluator {
   const Json& self_;
   const Json& old_self_;
   size_t at_ = 0;
+  int depth_ = 0;
 };
 
 }  // namespace

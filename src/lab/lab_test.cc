@@ -329,6 +329,11 @@ TEST_F(ApiTest, RefusesTokensThatAreForgedExpiredOrOfADeadPod) {
 }
 
 TEST(Parsers, SurviveDamagedInput) {
+  for (const char* nest : {"(", "!", "[", "1?", "1?1:", "self.l["}) {
+    std::string deep;
+    for (int k = 0; k < 100000; ++k) deep += nest;
+    EXPECT_FALSE(EvaluateRule(deep + "1", Json::object(), Json::object()).ok()) << nest;
+  }
   ForEachMutation({"!has(self.a) || self.a.b == 'x' && size(self.l) > 1 ? true : self.n in ['a', \"b\"]",
                    "self.s.matches('^a.*$')"},
                   3000, [](const std::string& rule) {
