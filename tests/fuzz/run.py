@@ -96,7 +96,7 @@ def kept(name):
 
 
 def fuzz(name, seconds):
-    work = BUILD / "work" / name
+    work = BUILD / "runs" / name
     unpack(work / "seeds", [*seeds(name), *kept(name)])
     (work / "found").mkdir(exist_ok=True)
     done = subprocess.run([str(BUILD / ("fuzz_" + name)), f"-max_total_time={seconds}", "-timeout=30", "-rss_limit_mb=3000", "-max_len=4096", "-print_final_stats=1", "-seed=1", f"-artifact_prefix={work}/",
@@ -108,7 +108,7 @@ def fuzz(name, seconds):
 
 def keep(name):
     """The inputs that together cover what all of them do, the shortest first."""
-    work = BUILD / "work" / name
+    work = BUILD / "runs" / name
     shutil.rmtree(work / "merged", ignore_errors=True)
     (work / "merged").mkdir()
     subprocess.run([str(BUILD / ("fuzz_" + name)), "-merge=1", "-timeout=30", "-rss_limit_mb=3000", str(work / "merged"), str(work / "seeds"), str(work / "found")], check=True, capture_output=True, cwd=ROOT)
@@ -144,7 +144,7 @@ def main():
         for name in names:
             keep(name)
     if failed:
-        print(f"the inputs are in {BUILD}/work/NAME/; try one again with build/fuzz/fuzz_NAME FILE")
+        print("the inputs are in build/fuzz/runs/NAME/; try one again with build/fuzz/fuzz_NAME FILE")
     return bool(failed)
 
 
