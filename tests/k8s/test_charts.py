@@ -25,6 +25,23 @@ CNI = [{}, {"cni": {"ambient": {"enabled": True}}}, {"profile": "ambient"}, {"cn
        {"global": {"networkPolicy": None}}, {"cni": {"provider": "multus"}, "global": {"resourceScope": "cluster"}}, {"cni": {"resources": None}, "global": {"defaultResources": {"requests": {"cpu": "1m"}}}}]
 OPERATOR = [{}, {"replicas": 1}, {"createNamespace": True}, {"grants": {"deletePods": True}}, {"image": {"tag": "x"}}, {"nope": True}, {"replicas": "two"}]
 
+ODD = [{}, {"profile": "nope"}, {"global": {"platform": "gke"}}, {"compatibilityVersion": 1.27}, {"compatibilityVersion": "1.1"}, {"global": None}, {"global": {"resourceScope": "cluster"}}, {"global": {"resourceScope": "namespace"}},
+       {"global": {"networkPolicy": {"enabled": True}}}, {"profile": "ambient", "global": {"platform": "openshift"}}, {"global": {"hub": "h", "tag": 1.28, "variant": "distroless", "imagePullSecrets": ["s"], "imagePullPolicy": "Always", "logAsJson": True}}]
+ISTIOD = ODD + [{"profile": p} for p in ("ambient", "demo", "preview", "remote", "stable")] + [
+    {"revision": "1-28-6"}, {"revision": "canary", "revisionTags": ["prod", "default"]}, {"pilot": {"image": "other/pilot:x", "autoscaleEnabled": False, "replicaCount": 2, "env": {"A": True, "B": 1e6}}}, {"pilot": None}, {"pilot": "text"},
+    {"pilot": {"resources": None, "tolerations": [{"operator": "Exists"}], "initContainers": [{"name": "{{ .Release.Name }}", "image": "x"}], "volumes": [{"name": "v", "emptyDir": {}}], "volumeMounts": [{"name": "v", "mountPath": "/v"}]}},
+    {"meshConfig": {"accessLogFile": "/dev/stdout", "defaultConfig": {"concurrency": 2}, "trustDomain": None}}, {"meshConfig": "text"}, {"global": {"meshNetworks": {"n": {"endpoints": [{"fromRegistry": "r"}]}}, "meshID": "m", "network": "n"}},
+    {"global": {"proxy": {"tracer": "datadog"}, "tracer": {"datadog": {"address": "x:1"}}}}, {"global": {"certSigners": ["a/b"]}, "pilot": {"taint": {"enabled": True, "namespace": "istio-cni"}}},
+    {"sidecarInjectorWebhook": {"enableNamespacesByDefault": True, "templates": {"own": "spec: {}"}, "defaultTemplates": ["sidecar", "own"], "injectedAnnotations": {"a": "b"}}}, {"istiodRemote": {"injectionURL": "https://x/inject", "injectionCABundle": "Zm9v"}},
+    {"istiodRemote": {"enabled": True}, "global": {"remotePilotAddress": "10.0.0.1"}}, {"istiodRemote": {"enabled": True, "enabledLocalInjectorIstiod": True}, "global": {"remotePilotAddress": "istiod.example", "externalIstiod": True}},
+    {"gatewayClasses": {"istio": {"deployment": {"spec": {"replicas": 2}}}}}, {"global": {"istioNamespace": "mesh", "operatorManageWebhooks": True, "configValidation": False, "omitSidecarInjectorConfigMap": True}}, {"telemetry": {"enabled": False}},
+    {"autoscaleMin": 2, "autoscaleBehavior": {"scaleDown": {"stabilizationWindowSeconds": 60}}, "memory": {"targetAverageUtilization": 70}}, {"pdb": {"maxUnavailable": 1}}, {"ipFamilyPolicy": "RequireDualStack", "ipFamilies": ["IPv4", "IPv6"]}]
+ZTUNNEL = ODD + [{"ztunnel": {"env": {"A": 1}, "resourceName": "zt", "updateStrategy": {"type": "OnDelete"}, "terminationGracePeriodSeconds": 5}}, {"revision": "canary", "caAddress": "ca:1", "network": "n"}, {"tolerations": None, "nodeSelector": None, "resources": None},
+                 {"peerCaCrl": {"enabled": True}, "volumes": [{"name": "v", "emptyDir": {}}], "dnsPolicy": "None", "dnsConfig": {"nameservers": ["1.1.1.1"]}}, {"meshConfig": {"defaultConfig": {"proxyMetadata": {"K": "v"}}}}, {"meshConfig": None},
+                 {"resourceQuotas": {"enabled": True, "pods": 10}, "imagePullSecrets": [{"name": "n"}, "s"], "labels": {"a": "b"}, "annotations": {"c": "d"}}]
+BASE = ODD + [{"profile": "stable"}, {"defaultRevision": ""}, {"defaultRevision": "canary"}, {"base": {"validationURL": "https://x", "validationCABundle": "Zm9v"}}]
+TAGS = ODD + [{"revisionTags": ["default", "prod"]}, {"revisionTags": ["prod"], "revision": "1-28-6", "global": {"istioNamespace": "mesh"}}, {"revisionTags": ["default"], "sidecarInjectorWebhook": {"enableNamespacesByDefault": True}}]
+
 
 def run(command, tmp):
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True, cwd=tmp, timeout=60)
@@ -55,7 +72,7 @@ class Charts(unittest.TestCase):
         return theirs[1]
 
     def test_our_charts_with_every_set_of_values(self):
-        for chart, sets in (("istio-cni", CNI), ("fairlead-operator", OPERATOR)):
+        for chart, sets in (("istio-cni", CNI + ODD), ("istiod", ISTIOD), ("ztunnel", ZTUNNEL), ("base", BASE), ("revisiontags", TAGS), ("fairlead-operator", OPERATOR)):
             for values in sets:
                 with self.subTest(chart=chart, values=values):
                     self.compare(ROOT / "charts" / chart, values)

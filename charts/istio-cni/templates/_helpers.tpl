@@ -1,9 +1,5 @@
-{{/* Makes .Values._effective, once for all templates: the values with those below `cni:` laid over the top ones. */}}
 {{- define "istio-cni.effective" -}}
-{{- if not (hasKey .Values "_effective") -}}
-{{- $top := omit .Values "cni" -}}
-{{- $_ := set .Values "_effective" (mustMergeOverwrite (deepCopy $top) (deepCopy (.Values.cni | default dict))) -}}
-{{- end -}}
+{{- include "fairlead.effective" (list . "cni") -}}
 {{- end -}}
 
 {{/* Not empty when objects of the scope given, "cluster" or "namespace", are rendered: (list . "cluster"). */}}
