@@ -43,8 +43,8 @@ fairlead_module(NAME agent LAYER 4 DEPS util value http kernel kube zds redirect
   SOURCES agent.cc backend_choice.cc config.cc conflist.cc enroller.cc handover.cc installer.cc journal.cc journal_entry.cc netns_finder.cc plugin_service.cc pod_reconciler.cc pods.cc ztunnel_server.cc
   TESTS agent_test.cc enroller_test.cc)
 fairlead_module(NAME lab LAYER 4 DEPS util value http kernel kube controller LIBS fl_embedded_lab_types ${RE2}
-  SOURCES api_server.cc auth.cc cel.cc cni_chain.cc controllers.cc daemonset.cc discovery.cc fabric.cc field_selector.cc fields.cc images.cc lab.cc launcher.cc local_api.cc node.cc pod_worker.cc registry.cc request_body.cc rest.cc schema.cc status.cc store.cc strategy.cc table.cc
+  SOURCES api_server.cc auth.cc cel.cc cni_chain.cc controllers.cc daemonset.cc deployment.cc discovery.cc fabric.cc field_selector.cc fields.cc images.cc lab.cc launcher.cc local_api.cc node.cc pod_worker.cc registry.cc request_body.cc rest.cc schema.cc status.cc store.cc strategy.cc table.cc
   TESTS lab_test.cc)
 fairlead_module(NAME mesh LAYER 4 DEPS util value kube chart controller
-  SOURCES applier.cc catalog.cc istiocni.cc readiness.cc resources.cc skew.cc status.cc values.cc
-  TESTS mesh_test.cc TEST_LIBS fl_embedded_catalog fl_embedded_profiles fl_embedded_charts)
+  SOURCES applier.cc caches.cc catalog.cc daemonset.cc installer.cc istio.cc istiocni.cc istiorevision.cc istiorevisiontag.cc operator.cc readiness.cc reconciler.cc resources.cc skew.cc status.cc usage.cc values.cc ztunnel.cc
+  TESTS mesh_test.cc operator_test.cc TEST_LIBS fl_lab fl_embedded_catalog fl_embedded_profiles fl_embedded_charts)

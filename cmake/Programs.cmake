@@ -10,7 +10,7 @@ function(fairlead_version_source version out)
   set(${out} ${path} PARENT_SCOPE)
 endfunction()
 
-set(FAIRLEAD_AGENT_VERSIONS 1.28.5 1.28.6 CACHE STRING "versions of the node agent and plugin to build")
+set(FAIRLEAD_AGENT_VERSIONS 1.27.9 1.28.5 1.28.6 CACHE STRING "versions of the node agent and plugin to build")
 add_library(fl_istio_cni_main OBJECT src/cmd/istio_cni.cc)
 target_link_libraries(fl_istio_cni_main PUBLIC fl_cni)
 target_precompile_headers(fl_istio_cni_main REUSE_FROM fl_pch)
@@ -68,6 +68,9 @@ if(NOT FAIRLEAD_SANITIZE)
   target_link_options(pause PRIVATE -static -s)
 endif()
 lab_image(mesh-sample dev mesh-sample /opt/fairlead/bin/mesh-sample mesh-sample)
+# Stand-ins for istiod and for istio's ztunnel, of every version.
+lab_image(pilot any mesh-sample /opt/fairlead/bin/mesh-sample mesh-sample)
+lab_image(ztunnel any mesh-sample /opt/fairlead/bin/mesh-sample mesh-sample)
 # An agent that ends at once: what a bad build of a version looks like.
 lab_image(install-cni 1.28.7 "install-cni" /opt/fairlead/bin/unused mesh-sample)
 fairlead_program(NAME fairlead SOURCES chart_diff.cc fairlead.cc node_report.cc render_chart.cc DEPS kube chart)

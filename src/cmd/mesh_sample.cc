@@ -7,6 +7,8 @@
 //   each
 //                                one's network namespace, and speaks with its like on 15008; plain text that comes from
 //                                outside the mesh it refuses
+//   mesh-sample discovery ...    istiod's stand-in: is ready on :8080, and does nothing else
+//   mesh-sample proxy ztunnel    the same as ztunnel: how istio's charts start it
 //   mesh-sample validate         ends with 0 as soon as traffic is redirected, with 126 when it is not within five
 //   seconds:
 //                                what istio-validation does before a pod's containers start
@@ -147,6 +149,11 @@ void Answer(UniqueFd fd) {
   }
 }
 
+int StandInForIstiod(const std::stop_token& stop) {
+  return AcceptOn(
+      {kServer}, [](UniqueFd fd, uint16_t) { Answer(std::move(fd)); }, stop);
+}
+
 int Serve(const std::stop_token& stop) {
   SayWhetherRedirected();
   return AcceptOn(
@@ -229,11 +236,15 @@ int RunClient(const std::string& list, const std::stop_token& stop) {
 int main(int argc, char** argv) {
   std::string what = argc > 1 ? argv[1] : "";
   cmd::StopOnSignals signals;
+  if (what == "discovery") return StandInForIstiod(signals.token());
+  if (what == "proxy" && argc > 2 && argv[2] == std::string_view("ztunnel"))
+    return RunZtunnel("/var/run/ztunnel/ztunnel.sock", signals.token());
   if (what == "proxy") return Proxy(signals.token());
   if (what == "ztunnel") return RunZtunnel(argc > 2 ? argv[2] : "/var/run/ztunnel/ztunnel.sock", signals.token());
   if (what == "validate") return Validate(signals.token());
   if (what == "server") return Serve(signals.token());
   if (what == "client" && argc == 3) return RunClient(argv[2], signals.token());
-  fprintf(stderr, "usage: mesh-sample proxy | ztunnel [SOCKET] | validate | server | client ADDRESS:PORT,...\n");
+  fprintf(stderr,
+          "usage: mesh-sample proxy | ztunnel [SOCKET] | discovery | validate | server | client ADDRESS:PORT,...\n");
   return 2;
 }

@@ -134,7 +134,10 @@ Controllers::Controllers(Rest& rest, std::string ca_pem) : rest_(rest) {
   Loop("namespace-controller", [&rest](LocalApi& api) { SyncNamespaces(api, rest.registry()); });
   Loop("generic-garbage-collector", [&rest](LocalApi& api) { SyncGarbage(api, rest.registry()); });
   Loop("kube-scheduler", SyncScheduler);
-  Loop("kube-controller-manager", SyncDaemonSets);
+  Loop("kube-controller-manager", [](LocalApi& api) {
+    SyncDaemonSets(api);
+    SyncDeployments(api);
+  });
 }
 
 void Controllers::Loop(const char* name, std::function<void(LocalApi&)> sync) {

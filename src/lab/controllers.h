@@ -1,5 +1,5 @@
 // The controllers that a Kubernetes control plane runs and the lab needs: service accounts, namespaces, garbage
-// collection, scheduling, DaemonSets. Each looks at everything and does what is missing, whenever something changed.
+// collection, scheduling, DaemonSets, Deployments. Each looks at everything and does what is missing, whenever something changed.
 #pragma once
 #include "lab/local_api.h"
 
@@ -15,6 +15,8 @@ void SyncGarbage(LocalApi& api, const Registry& registry);
 void SyncScheduler(LocalApi& api);
 // DaemonSets: one pod a node, rolling update with maxUnavailable or maxSurge, history, status.
 void SyncDaemonSets(LocalApi& api);
+// Deployments and their ReplicaSets: rolling update with maxUnavailable and maxSurge, or Recreate; status.
+void SyncDeployments(LocalApi& api);
 
 // True when the pod may run on the node: nodeSelector, and tolerations for the node's taints.
 bool FitsNode(const Json& pod_spec, const Json& node);

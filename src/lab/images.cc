@@ -10,6 +10,7 @@ Result<Image> FindImage(const std::string& dir, const std::string& reference) {
   size_t colon = base.find(':');
   std::string name = base.substr(0, colon), tag = colon == base.npos ? "latest" : base.substr(colon + 1);
   if (tag.ends_with("-distroless")) tag = tag.substr(0, tag.size() - 11);
+  if (!FileExists(dir + "/" + name + "/" + tag) && FileExists(dir + "/" + name + "/any")) tag = "any";
   auto text = ReadFile(dir + "/" + name + "/" + tag + "/entrypoint", 65536);
   if (!text.ok()) {
     auto tags = ListDirectory(dir + "/" + name);

@@ -1,5 +1,6 @@
 // Container images of the lab: a directory NAME/TAG with `entrypoint` (one argument a line) and `opt/`, which
-// containers see as /opt. A reference such as registry.example/release/install-cni:1.28.5 means install-cni/1.28.5.
+// containers see as /opt. A reference such as registry.example/release/install-cni:1.28.5 means install-cni/1.28.5. A
+// directory NAME/any stands for every tag that has none of its own.
 #pragma once
 #include <string>
 #include <vector>

@@ -387,6 +387,63 @@ Result<std::vector<std::string>> PodWorker::MakeEnv(const Json& container, std::
   return out;
 }
 
+Result<std::map<std::string, std::string>> PodWorker::VolumeFiles(const Json& volume) {
+  std::map<std::string, std::string> files;
+  // Of an object's data: all of it, or the keys that `items` names.
+  auto add = [&](const Json& source, const kube::Resource& resource, const std::string& name) -> Status {
+    auto o = node_.api_.Get(resource, ns_, name);
+    if (!o.ok()) {
+      if (value::Bool(source, "optional")) return {};
+      return MakeError(Code::kNotFound, "MountVolume.SetUp failed for volume \"" + Str(volume, "name") +
+                                            "\": " + ToLower(resource.kind) + " \"" + name + "\" not found");
+    }
+    std::map<std::string, std::string> paths;
+    for (const Json& item : At(source, "items")) paths[Str(item, "key")] = Str(item, "path");
+    for (const auto& [k, v] : At(*o, "data").items()) {
+      if (!paths.empty() && !paths.contains(k)) continue;
+      std::string text = value::AsString(v);
+      files[paths.empty() ? k : paths[k]] = resource.kind == "Secret" ? Base64Decode(text).value_or("") : text;
+    }
+    return {};
+  };
+  auto add_fields = [&](const Json& source) {
+    for (const Json& item : At(source, "items")) {
+      std::string path = Str(item, "fieldRef", "fieldPath"), text;
+      const Json& members = path == "metadata.labels"        ? At(Pod(), "metadata", "labels")
+                            : path == "metadata.annotations" ? At(Pod(), "metadata", "annotations")
+                                                             : value::Null();
+      for (const auto& [k, v] : members.items()) text += k + "=" + v.dump() + "\n";
+      if (path == "metadata.name") text = name_;
+      if (path == "metadata.namespace") text = ns_;
+      files[Str(item, "path")] = text;
+    }
+  };
+  const kube::Resource secrets{"", "v1", "secrets", true, "Secret"};
+  if (const Json& cm = At(volume, "configMap"); cm.is_object()) {
+    FL_TRY(add(cm, kube::kConfigMaps, Str(cm, "name")));
+  } else if (const Json& secret = At(volume, "secret"); secret.is_object()) {
+    FL_TRY(add(secret, secrets, Str(secret, "secretName")));
+  } else if (const Json& fields = At(volume, "downwardAPI"); fields.is_object()) {
+    add_fields(fields);
+  } else if (const Json& projected = At(volume, "projected"); projected.is_object()) {
+    for (const Json& source : At(projected, "sources")) {
+      if (const Json& map = At(source, "configMap"); map.is_object())
+        FL_TRY(add(map, kube::kConfigMaps, Str(map, "name")));
+      if (const Json& s = At(source, "secret"); s.is_object()) FL_TRY(add(s, secrets, Str(s, "name")));
+      if (const Json& f = At(source, "downwardAPI"); f.is_object()) add_fields(f);
+      if (const Json& token = At(source, "serviceAccountToken"); token.is_object())
+        files[Str(token, "path")] =
+            node_.tokens_.Issue(ns_, Str(Pod(), "spec", "serviceAccountName"), name_, uid_,
+                                std::chrono::seconds(value::AsInt(At(token, "expirationSeconds"), 3600)));
+    }
+  } else {
+    return MakeError(Code::kUnsupported, "volume " + Str(volume, "name") +
+                                             ": the lab knows hostPath, emptyDir, configMap, secret, downwardAPI and "
+                                             "projected");
+  }
+  return files;
+}
+
 Status PodWorker::AddVolumes(const Json& container, ContainerSpec& spec) {
   Json pod = Pod();
   for (const Json& m : At(container, "volumeMounts")) {
@@ -402,16 +459,13 @@ Status PodWorker::AddVolumes(const Json& container, ContainerSpec& spec) {
         return MakeError(Code::kNotFound, "MountVolume.SetUp failed for volume \"" + Str(m, "name") + "\": hostPath " +
                                               path + " does not exist on the node");
       spec.mounts.push_back({path, target, value::Bool(m, "readOnly")});
-    } else if (const Json& cm = At(*volume, "configMap"); cm.is_object()) {
-      FL_ASSIGN(Json o, node_.api_.Get(kube::kConfigMaps, ns_, Str(cm, "name")));
-      for (const auto& [k, v] : At(o, "data").items()) spec.files[target + "/" + k] = value::AsString(v);
     } else if (volume->contains("emptyDir")) {
       std::string dir = "/run/containers/volumes/" + uid_ + "/" + Str(m, "name");
       FL_TRY(MakeDirectories("/proc/" + std::to_string(node_.pid()) + "/root" + dir));
       spec.mounts.push_back({dir, target, false});
     } else {
-      return MakeError(Code::kUnsupported,
-                       "volume " + Str(m, "name") + ": the lab knows hostPath, configMap and emptyDir");
+      FL_ASSIGN(auto files, VolumeFiles(*volume));
+      for (const auto& [path, content] : files) spec.files[target + "/" + path] = content;
     }
   }
   return {};

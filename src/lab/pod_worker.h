@@ -42,6 +42,8 @@ class PodWorker {
   void StartContainer(RunningContainer& c);
   Result<ContainerSpec> MakeSpec(RunningContainer& c);
   Result<std::vector<std::string>> MakeEnv(const Json& container, std::map<std::string, std::string>& named);
+  // The files of a volume that has content of its own: path in it -> content.
+  Result<std::map<std::string, std::string>> VolumeFiles(const Json& volume);
   Status AddVolumes(const Json& container, ContainerSpec& spec);
   Status WriteToken();
   void Reap(RunningContainer& c);

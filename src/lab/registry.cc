@@ -131,7 +131,8 @@ Result<std::unique_ptr<Registry>> Registry::Create(const std::string& types_yaml
   for (const Json& k : At(doc, "kinds")) {
     auto t = std::make_shared<ResourceType>();
     std::string kind = Str(k, "kind");
-    t->resource = {Str(k, "group"), "v1", Str(k, "plural"), value::AsBool(At(k, "namespaced"), true), kind};
+    t->resource = {Str(k, "group"), value::AsString(At(k, "version"), "v1"), Str(k, "plural"),
+                   value::AsBool(At(k, "namespaced"), true), kind};
     t->singular = ToLower(kind);
     t->list_kind = kind + "List";
     for (const Json& s : At(k, "short")) t->short_names.push_back(value::AsString(s));
@@ -150,7 +151,7 @@ Result<std::unique_ptr<Registry>> Registry::Create(const std::string& types_yaml
       if (!column.ok()) return column.error().Wrap("types.yaml: kind " + kind);
       t->columns.push_back(std::move(*column));
     }
-    registry->types_[KeyOf(t->resource.group, "v1", t->resource.plural)] = t;
+    registry->types_[KeyOf(t->resource.group, t->resource.version, t->resource.plural)] = t;
   }
   return registry;
 }

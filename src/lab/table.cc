@@ -89,6 +89,10 @@ Json Compute(const std::string& f, const Json& o) {
     for (const Json& c : At(o, "status", "containerStatuses")) ready += value::Bool(c, "ready");
     return std::to_string(ready) + "/" + std::to_string(ListSize(At(o, "spec", "containers")));
   }
+  if (f == "deploymentReady")
+    return std::to_string(value::Int(o, "status", "readyReplicas")) + "/" +
+           std::to_string(value::Int(o, "spec", "replicas"));
+  if (f == "webhookCount") return std::to_string(ListSize(At(o, "webhooks")));
   if (f == "nodeStatus") {
     std::string ready = Str(kube::Condition(o, "Ready"), "status") == "True" ? "Ready" : "NotReady";
     return ready + (value::Bool(o, "spec", "unschedulable") ? ",SchedulingDisabled" : "");
