@@ -55,6 +55,17 @@ CNI = obj(
 GLOBAL = obj(defaultResources=RESOURCES, hub=S, imagePullPolicy=PULL, imagePullSecrets=STRINGS, logAsJson=B, logging=obj(level=S), nativeNftables=B,
              networkPolicy=obj(enabled=B), platform=S, resourceScope=enum("all", "cluster", "namespace"), tag=IOS, variant=S)
 
+CONTAINER_ENV = {"type": "object", "additionalProperties": {"x-kubernetes-preserve-unknown-fields": True}}
+ZTUNNEL = obj(
+    affinity=ANY, annotations=MAP, caAddress=S, dnsConfig=ANY, dnsPolicy=enum("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"), env=CONTAINER_ENV, hub=S, image=S,
+    imagePullPolicy=PULL, imagePullSecrets={"type": "array", "items": {"x-kubernetes-preserve-unknown-fields": True}}, istioNamespace=S, labels=MAP, logAsJson=B, logLevel=S, meshConfig=ANY,
+    multiCluster=obj(clusterName=S, enabled=B), network=S, nodeSelector=MAP, peerCaCrl=obj(enabled=B), podAnnotations=MAP, podLabels=MAP, resourceName=S,
+    resourceQuotas=obj(enabled=B, pods=I), resources=RESOURCES, revision=S, seLinuxOptions=ANY, tag=IOS, terminationGracePeriodSeconds=dict(I, minimum=0),
+    tolerations={"type": "array", "items": obj(key=S, operator=S, value=S, effect=S, tolerationSeconds=I)}, updateStrategy=ANY, variant=S,
+    volumeMounts={"type": "array", "items": ANY}, volumes={"type": "array", "items": ANY}, xdsAddress=S)
+INVENTORY = {"type": "array", "description": "The objects that this resource made.", "items": obj(apiVersion=S, kind=S, namespace=S, name=S)}
+ROLLOUT = dict(obj(desired=I, updated=I, ready=I, failing={"type": "array", "items": obj(node=S, pod=S, reason=S, message=S)}), description="How far the nodes are.")
+
 CONDITIONS = {"type": "array", "description": "The observations that status.state sums up. Each says which generation it is about.",
               "items": dict(obj(type=S, status=enum("True", "False", "Unknown"), reason=S, message=S, lastTransitionTime={"type": "string", "format": "date-time"},
                                 observedGeneration=I))}
@@ -98,11 +109,10 @@ def main():
                  values=dict(obj(cni=CNI, **{"global": GLOBAL}), description="Values of the istio-cni chart.")), required=["version", "namespace"]),
         obj(observedGeneration=I, conditions=CONDITIONS, state=dict(S, description="The reason of the first condition that is not True, else Healthy."),
             runningVersion=dict(S, description="The oldest version that an agent runs; spec.version once the update is done."),
-            rollout=dict(obj(desired=I, updated=I, ready=I, failing={"type": "array", "items": obj(node=S, pod=S, reason=S, message=S)}),
-                         description="How far the nodes are."),
+            rollout=ROLLOUT,
             controlPlanes={"type": "array", "description": "The control planes that use this CNI, and whether the versions fit.",
                            "items": obj(kind=S, name=S, version=S, allowed=B, message=S)},
-            inventory={"type": "array", "description": "The objects that this resource made.", "items": obj(apiVersion=S, kind=S, namespace=S, name=S)}),
+            inventory=INVENTORY),
         [column("Namespace", ".spec.namespace", "The namespace of the node agents."), column("Profile", ".spec.profile", "The profile of values."), READY, STATUS, VERSION, AGE],
         NAME_DEFAULT, spec_default={"version": default, "namespace": "istio-cni"})
     # The rule below needs to know this one field.
@@ -122,15 +132,37 @@ def main():
          column("In use", ".status.revisions.inUse", "Revisions that workloads use."), column("Active Revision", ".status.activeRevisionName", "The active revision."),
          STATUS, VERSION, AGE], spec_default={"version": default, "namespace": "istio-system", "updateStrategy": {"type": "InPlace"}})
     revision_version = {"type": "string", "enum": [n for n in names if n not in aliases]}
+    revision_values = dict(ANY, properties={"revision": S, "profile": S, "global": dict(ANY, properties={"istioNamespace": S})})
+    own_ns = {"rule": "self.values.global.istioNamespace == self.__namespace__", "message": "spec.values.global.istioNamespace must match spec.namespace"}
+    own_name = {"rule": "(self.metadata.name == 'default' && (!has(self.spec.values.revision) || size(self.spec.values.revision) == 0)) || (self.metadata.name != 'default' && has(self.spec.values.revision) && self.spec.values.revision == self.metadata.name)",
+                "message": "spec.values.revision must be empty when the name is 'default', and the same as metadata.name otherwise"}
     revision = crd(
         "IstioRevision", "istiorevisions",
-        dict(obj(version=revision_version, namespace=dict(S, **{"x-kubernetes-validations": IMMUTABLE}), values=values), required=["version", "namespace"]),
-        obj(observedGeneration=I, conditions=CONDITIONS, state=S),
+        dict(obj(version=revision_version, namespace=dict(S, **{"x-kubernetes-validations": IMMUTABLE}), values=revision_values), required=["version", "namespace", "values"],
+             **{"x-kubernetes-validations": [own_ns]}),
+        obj(observedGeneration=I, conditions=CONDITIONS, state=S, inventory=INVENTORY,
+            runningVersion=dict(S, description="The version of the control plane's pods; spec.version once an update is done.")),
         [column("Namespace", ".spec.namespace", "The namespace of the control plane."), column("Profile", ".spec.values.profile", "The profile of values."), READY, STATUS,
-         column("In use", '.status.conditions[?(@.type=="InUse")].status', "Whether workloads use it."), VERSION, AGE], short=["istiorev"])
+         column("In use", '.status.conditions[?(@.type=="InUse")].status', "Whether workloads use it."), VERSION, AGE], [own_name], short=["istiorev"])
+    target = dict(obj(kind=enum("Istio", "IstioRevision"), name=dict(S, minLength=1, maxLength=253)), required=["kind", "name"])
+    tag = crd(
+        "IstioRevisionTag", "istiorevisiontags", dict(obj(targetRef=target), required=["targetRef"]),
+        obj(observedGeneration=I, conditions=CONDITIONS, state=S, istiodNamespace=S, istioRevision=S, inventory=INVENTORY),
+        [STATUS, column("In use", '.status.conditions[?(@.type=="InUse")].status', "Whether workloads use it."),
+         column("Revision", ".status.istioRevision", "The revision that the tag means."), AGE], short=["istiorevtag"])
+    ztunnel = crd(
+        "ZTunnel", "ztunnels",
+        dict(obj(version=version, namespace=dict(S, default="ztunnel", description="Where the node proxies run. It must exist."),
+                 values=dict(obj(ztunnel=ZTUNNEL, **{"global": dict(ANY)}), description="Values of the ztunnel chart."),
+                 targetRef=dict(target, description="The control plane that the proxies use, when it is not the default one.")), required=["version", "namespace"]),
+        obj(observedGeneration=I, conditions=CONDITIONS, state=S, istioRevision=S, rollout=ROLLOUT, inventory=INVENTORY,
+            runningVersion=dict(S, description="The oldest version that a proxy runs; spec.version once the update is done.")),
+        [column("Namespace", ".spec.namespace", "The namespace of the node proxies."), READY, STATUS, VERSION,
+         column("Revision", ".status.istioRevision", "The revision that the proxies use."), AGE],
+        NAME_DEFAULT, spec_default={"version": default, "namespace": "ztunnel"})
     out = ROOT / "charts/fairlead-operator/crds"
     stale = []
-    for c in (istiocni, istio, revision):
+    for c in (istiocni, istio, revision, tag, ztunnel):
         path = out / f"sailoperator.io_{c['spec']['names']['plural']}.yaml"
         text = "# Written by tools/generate_crds.py. YAML that is JSON: one parser less to disagree with.\n" + json.dumps(c, indent=1) + "\n"
         if "--check" in sys.argv:

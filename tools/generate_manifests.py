@@ -5,6 +5,8 @@
     config/manifests/operator.yaml   of it the namespace and RBAC alone, for the lab, which has no Deployments
     config/olm/                      a bundle for the Operator Lifecycle Manager
 
+and copies what the charts share into each of them: charts/effective.tpl and charts/injector.tpl.
+
 Run it after a change of the chart (make generate). With --check it only says whether they are up to date."""
 import json
 import os
@@ -33,12 +35,13 @@ def objects():
 
 def cluster_service_version(rendered):
     find = lambda kind: [o for o in rendered if o["kind"] == kind]
-    deployment, role, cluster_role = find("Deployment")[0], find("Role")[0], find("ClusterRole")[0]
+    deployment, role, cluster_rules = find("Deployment")[0], find("Role")[0], sum((r["rules"] for r in find("ClusterRole")), [])
     account = find("ServiceAccount")[0]["metadata"]["name"]
     crds = [json.loads(p.read_text().split("\n", 1)[1]) for p in sorted((CHART / "crds").iterdir())]
     examples = [{"apiVersion": "sailoperator.io/v1", "kind": "IstioCNI", "metadata": {"name": "default"}, "spec": {"version": "v1.28-latest", "namespace": "istio-cni"}}]
     described = {"IstioCNI": "The Istio CNI: its version, where its node agents run, and the istio-cni chart's values.",
-                 "Istio": "An Istio control plane. Read for the version check.", "IstioRevision": "One revision of a control plane. Read for the version check."}
+                 "Istio": "An Istio control plane: its version, and how an update of it goes.", "IstioRevision": "One installation of a control plane.",
+                 "IstioRevisionTag": "A name by which workloads ask for a revision.", "ZTunnel": "The node proxies of ambient mode."}
     return {
         "apiVersion": "operators.coreos.com/v1alpha1", "kind": "ClusterServiceVersion",
         "metadata": {"name": f"fairlead-operator.v{VERSION}", "namespace": "placeholder",
@@ -46,13 +49,13 @@ def cluster_service_version(rendered):
                                      "containerImage": deployment["spec"]["template"]["spec"]["containers"][0]["image"], "operatorframework.io/suggested-namespace": NAMESPACE}},
         "spec": {
             "displayName": "Fairlead", "version": VERSION, "maturity": "alpha", "minKubeVersion": "1.27.0", "provider": {"name": "Fairlead"},
-            "description": "Installs the Istio CNI on every node and updates it without a gap in traffic redirection.",
+            "description": "Installs Istio's control planes, node proxies and CNI, and updates the CNI without a gap in traffic redirection.",
             "keywords": ["istio", "cni", "service mesh"], "links": [], "maintainers": [{"name": "Fairlead", "email": "maintainers@fairlead.dev"}],
             "installModes": [{"type": t, "supported": t == "AllNamespaces"} for t in ("OwnNamespace", "SingleNamespace", "MultiNamespace", "AllNamespaces")],
             "customresourcedefinitions": {"owned": [{"name": c["metadata"]["name"], "kind": c["spec"]["names"]["kind"], "version": c["spec"]["versions"][0]["name"],
                                                      "displayName": c["spec"]["names"]["kind"], "description": described[c["spec"]["names"]["kind"]]} for c in crds]},
             "install": {"strategy": "deployment", "spec": {
-                "clusterPermissions": [{"serviceAccountName": account, "rules": cluster_role["rules"]}],
+                "clusterPermissions": [{"serviceAccountName": account, "rules": cluster_rules}],
                 "permissions": [{"serviceAccountName": account, "rules": role["rules"]}],
                 "deployments": [{"name": deployment["metadata"]["name"], "label": deployment["metadata"]["labels"], "spec": deployment["spec"]}]}}}}
 
@@ -87,6 +90,9 @@ def main():
               + without_deployment(render("--set", "createNamespace=true")),
               ROOT / "config/manifests/fairlead.yaml":
               "# Written by tools/generate_manifests.py from charts/fairlead-operator.\n" + render("--include-crds", "--set", "createNamespace=true")}
+    # What charts share is a file of its own in each: Helm has no other way for a chart that stands alone.
+    for name, charts in (("effective", ("base", "istio-cni", "istiod", "revisiontags", "ztunnel")), ("injector", ("istiod", "revisiontags"))):
+        wanted |= {ROOT / f"charts/{chart}/templates/_{name}.tpl": (ROOT / f"charts/{name}.tpl").read_text() for chart in charts}
     wanted |= {ROOT / "config/olm" / name: text for name, text in bundle(objects()).items()}
     stale = [str(p.relative_to(ROOT)) for p, text in wanted.items() if not p.exists() or p.read_text() != text]
     if "--check" in sys.argv:

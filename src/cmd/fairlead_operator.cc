@@ -1,4 +1,4 @@
-// The operator: reconciles IstioCNI.
+// The operator: reconciles IstioCNI, Istio, IstioRevision, IstioRevisionTag and ZTunnel.
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -12,7 +12,11 @@
 #include "embedded/charts.h"
 #include "embedded/profiles.h"
 #include "kube/client.h"
+#include "mesh/istio.h"
 #include "mesh/istiocni.h"
+#include "mesh/istiorevision.h"
+#include "mesh/istiorevisiontag.h"
+#include "mesh/ztunnel.h"
 #include "util/file.h"
 #include "util/log.h"
 #include "util/strings.h"
@@ -22,8 +26,8 @@ namespace {
 using namespace fairlead;
 
 struct Flags {
-  std::string kubeconfig, catalog_file, hub, chart_dir, resource_dir, log_level = "info", ns, health = "0.0.0.0:8081",
-                                                                      metrics = "0.0.0.0:8443";
+  std::string kubeconfig, catalog_file, hub, mesh_hub, chart_dir, resource_dir,
+      log_level = "info", ns, health = "0.0.0.0:8081", metrics = "0.0.0.0:8443";
   bool leader_elect = true, log_json = false;
 };
 
@@ -35,8 +39,28 @@ Result<std::pair<std::string, uint16_t>> ParseAddress(const std::string& text) {
   return std::pair(text.substr(0, colon), static_cast<uint16_t>(*port));
 }
 
-Result<mesh::IstioCniConfig> LoadOperatorConfig(const Flags& flags, kube::Client& client) {
-  mesh::IstioCniConfig config;
+// The built-in charts, by the names that the sail-operator's layout has for them.
+Result<std::map<std::string, chart::Chart>> LoadCharts(const std::string& cni_chart) {
+  std::map<std::string, chart::Chart> charts;
+  for (const auto& [name, directory] : {std::pair<std::string, std::string>{"cni", "istio-cni/"},
+                                        {"istiod", "istiod/"},
+                                        {"base", "base/"},
+                                        {"revisiontags", "revisiontags/"},
+                                        {"ztunnel", "ztunnel/"}}) {
+    if (name == "cni" && !cni_chart.empty()) {
+      FL_ASSIGN(charts[name], chart::Load(cni_chart));
+      continue;
+    }
+    chart::Files files;
+    for (const auto& [path, text] : embedded::charts())
+      if (path.starts_with(directory)) files[path.substr(directory.size())] = text;
+    FL_ASSIGN(charts[name], chart::LoadFiles(files));
+  }
+  return charts;
+}
+
+Result<mesh::OperatorConfig> LoadOperatorConfig(const Flags& flags, kube::Client& client) {
+  mesh::OperatorConfig config;
   std::string catalog = embedded::catalog().at("versions.yaml");
   if (!flags.catalog_file.empty()) {
     FL_ASSIGN(catalog, ReadFile(flags.catalog_file, 4 << 20));
@@ -44,15 +68,9 @@ Result<mesh::IstioCniConfig> LoadOperatorConfig(const Flags& flags, kube::Client
   FL_ASSIGN(config.catalog,
             mesh::Catalog::Parse(catalog, flags.catalog_file.empty() ? "version catalogue" : flags.catalog_file));
   if (!flags.hub.empty()) config.catalog.SetHub(flags.hub);
-  mesh::Resources builtin{.profiles = embedded::profiles()};
-  if (flags.chart_dir.empty()) {
-    chart::Files files;
-    for (const auto& [path, text] : embedded::charts())
-      if (path.starts_with("istio-cni/")) files[path.substr(10)] = text;
-    FL_ASSIGN(builtin.chart, chart::LoadFiles(files));
-  } else {
-    FL_ASSIGN(builtin.chart, chart::Load(flags.chart_dir));
-  }
+  if (!flags.mesh_hub.empty()) config.catalog.SetMeshHub(flags.mesh_hub);
+  mesh::Resources builtin{.charts = {}, .profiles = embedded::profiles()};
+  FL_ASSIGN(builtin.charts, LoadCharts(flags.chart_dir));
   config.resources = mesh::ResourceSet(std::move(builtin), flags.resource_dir);
   config.kube_version = "v1.32.0";
   if (auto version = client.Raw({.target = "/version"}); version.ok())
@@ -82,14 +100,24 @@ Status Run(const Flags& flags, const std::stop_token& stop) {
                                       [&] { return started ? "" : "starting"; }));
     servers.push_back(std::move(server));
   }
-  FL_ASSIGN(mesh::IstioCniConfig config, LoadOperatorConfig(flags, client));
+  FL_ASSIGN(mesh::OperatorConfig config, LoadOperatorConfig(flags, client));
+  config.ns = flags.ns.empty() ? kube_config.ns : flags.ns;
   started = true;
   auto lead = [&](const std::stop_token& s) {
-    mesh::IstioCniController istiocni(client, mapper, config, metrics);
-    istiocni.Start();
+    mesh::Operator op(client, mapper, config, metrics);
+    mesh::Usage usage(op.caches);
+    mesh::IstioCniController cni(op);
+    mesh::IstioController istio(op);
+    mesh::IstioRevisionController revision(op, usage);
+    mesh::IstioRevisionTagController tag(op, usage);
+    mesh::ZtunnelController ztunnel(op);
+    op.caches.Start();
+    const std::initializer_list<mesh::Reconciler*> controllers = {&cni, &istio, &revision, &tag, &ztunnel};
+    for (mesh::Reconciler* c : controllers) c->Start();
     while (SleepFor(std::chrono::hours(1), s)) {
     }
-    istiocni.Stop();
+    for (mesh::Reconciler* c : controllers) c->Stop();
+    op.caches.Stop();
   };
   if (!flags.leader_elect) {
     lead(stop);
@@ -98,24 +126,25 @@ Status Run(const Flags& flags, const std::stop_token& stop) {
   const char* pod = getenv("POD_NAME");
   char host[256] = "operator";
   ::gethostname(host, sizeof host - 1);
-  std::string ns = flags.ns.empty() ? kube_config.ns : flags.ns;
   return controller::RunAsLeader(
       client,
-      {.ns = ns, .name = "sail-operator-lock", .identity = (pod ? std::string(pod) : host) + "_" + RandomUuid()}, lead,
-      stop);
+      {.ns = config.ns, .name = "sail-operator-lock", .identity = (pod ? std::string(pod) : host) + "_" + RandomUuid()},
+      lead, stop);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   fairlead::cmd::KeepMemorySmall();
-  CLI::App app{"Fairlead's operator for the Istio CNI"};
+  CLI::App app{"Fairlead's operator for Istio's control planes and its CNI"};
   app.set_version_flag("--version", std::string("fairlead-operator ") + cmd::kComponentVersion);
   Flags flags;
   app.add_option("--kubeconfig", flags.kubeconfig,
                  "Kubeconfig file; without it the pod's service account, or the default kubeconfig");
   app.add_option("--catalog", flags.catalog_file, "Version catalogue to use instead of the built-in one");
   app.add_option("--hub", flags.hub, "Registry and path of the images, instead of the catalogue's");
+  app.add_option("--mesh-hub", flags.mesh_hub,
+                 "Registry and path of the control plane's and the proxies' images, where that is another than --hub");
   app.add_option("--chart", flags.chart_dir,
                  "An istio-cni chart, a directory or a .tgz, to use instead of the built-in one");
   app.add_option("--resource-directory", flags.resource_dir,

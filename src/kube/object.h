@@ -28,11 +28,19 @@ inline const Resource kConfigMaps{"", "v1", "configmaps", true, "ConfigMap"};
 inline const Resource kServiceAccounts{"", "v1", "serviceaccounts", true, "ServiceAccount"};
 inline const Resource kEvents{"", "v1", "events", true, "Event"};
 inline const Resource kDaemonSets{"apps", "v1", "daemonsets", true, "DaemonSet"};
+inline const Resource kDeployments{"apps", "v1", "deployments", true, "Deployment"};
+inline const Resource kReplicaSets{"apps", "v1", "replicasets", true, "ReplicaSet"};
+inline const Resource kMutatingWebhooks{"admissionregistration.k8s.io", "v1", "mutatingwebhookconfigurations", false,
+                                        "MutatingWebhookConfiguration"};
+inline const Resource kValidatingWebhooks{"admissionregistration.k8s.io", "v1", "validatingwebhookconfigurations",
+                                          false, "ValidatingWebhookConfiguration"};
 inline const Resource kControllerRevisions{"apps", "v1", "controllerrevisions", true, "ControllerRevision"};
 inline const Resource kLeases{"coordination.k8s.io", "v1", "leases", true, "Lease"};
 inline const Resource kIstioCnis{"sailoperator.io", "v1", "istiocnis", false, "IstioCNI"};
 inline const Resource kIstios{"sailoperator.io", "v1", "istios", false, "Istio"};
 inline const Resource kIstioRevisions{"sailoperator.io", "v1", "istiorevisions", false, "IstioRevision"};
+inline const Resource kIstioRevisionTags{"sailoperator.io", "v1", "istiorevisiontags", false, "IstioRevisionTag"};
+inline const Resource kZtunnels{"sailoperator.io", "v1", "ztunnels", false, "ZTunnel"};
 
 inline std::string Name(const Json& o) { return value::Str(o, "metadata", "name"); }
 inline std::string Namespace(const Json& o) { return value::Str(o, "metadata", "namespace"); }

@@ -15,6 +15,14 @@ std::string Describe(const Json& o) {
   return Str(o, "kind") + " " + (ns.empty() ? "" : ns + "/") + kube::Name(o);
 }
 
+// istiod makes failures of its webhook fatal once it can answer. What it decided stays.
+void KeepFailurePolicies(Json& wanted, const Json& live) {
+  for (Json& webhook : wanted["webhooks"])
+    for (const Json& now : At(live, "webhooks"))
+      if (Str(now, "name") == Str(webhook, "name") && now.contains("failurePolicy"))
+        webhook["failurePolicy"] = now["failurePolicy"];
+}
+
 // 100m and "100m", 1 and "1": what a server may write differently.
 bool SameScalar(const Json& a, const Json& b) {
   if (a == b) return true;
@@ -68,6 +76,7 @@ Result<Applied> Applier::Apply(const std::vector<Json>& objects, const Json& own
                                               Str(kube::ControllerOf(*live), "name") +
                                               "; delete it or remove its owner reference");
     }
+    if (live.ok() && Str(object, "kind") == "ValidatingWebhookConfiguration") KeepFailurePolicies(object, *live);
     Json now;
     if (live.ok() && Covers(*live, object)) {
       now = std::move(*live);
@@ -82,7 +91,8 @@ Result<Applied> Applier::Apply(const std::vector<Json>& objects, const Json& own
     Json entry = {{"apiVersion", Str(object, "apiVersion")}, {"kind", Str(object, "kind")}, {"name", name}};
     if (!ns.empty()) entry["namespace"] = ns;
     out.inventory.push_back(entry);
-    out.objects[Str(object, "kind") + "/" + ns + "/" + name] = std::move(now);
+    if (Str(object, "kind") == "DaemonSet" || Str(object, "kind") == "Deployment")
+      out.workloads[Str(object, "kind") + "/" + ns + "/" + name] = std::move(now);
   }
   return out;
 }

@@ -11,8 +11,8 @@ namespace fairlead::mesh {
 inline constexpr const char* kFieldManager = "fairlead-operator";
 
 struct Applied {
-  Json inventory = Json::array();       // [{apiVersion, kind, namespace, name}] in the order applied
-  std::map<std::string, Json> objects;  // "Kind/namespace/name" -> as the server has it now
+  Json inventory = Json::array();         // [{apiVersion, kind, namespace, name}] in the order applied
+  std::map<std::string, Json> workloads;  // DaemonSets and Deployments, "Kind/namespace/name" -> as the server has it
   int written = 0;
 };
 

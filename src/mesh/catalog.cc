@@ -11,7 +11,7 @@ using value::Str;
 Result<Catalog> Catalog::Parse(const std::string& yaml, const std::string& what) {
   FL_ASSIGN(Json doc, value::ParseYaml(yaml, what));
   Catalog c;
-  std::string hub = Str(doc, "hub");
+  std::string hub = Str(doc, "hub"), mesh_hub = Str(doc, "meshHub").empty() ? hub : Str(doc, "meshHub");
   if (hub.empty() || !At(doc, "lines").is_array())
     return MakeError(Code::kInvalid, what + ": hub and lines are required");
   for (const Json& line : At(doc, "lines")) {
@@ -21,7 +21,7 @@ Result<Catalog> Catalog::Parse(const std::string& yaml, const std::string& what)
       if (!v.is_string())
         return MakeError(Code::kInvalid, what + ": line " + minor + ": versions are text such as 1.28.6");
       std::string number = v.get<std::string>(), name = "v" + number;
-      c.versions_[name] = {name, number, hub + "/install-cni:" + number, hub};
+      c.versions_[name] = {name, number, hub, mesh_hub};
       c.end_of_life_[name] = eol;
       c.names_.push_back(name);
       latest = name;
@@ -35,10 +35,11 @@ Result<Catalog> Catalog::Parse(const std::string& yaml, const std::string& what)
 }
 
 void Catalog::SetHub(const std::string& hub) {
-  for (auto& [name, v] : versions_) {
-    v.hub = hub;
-    v.cni_image = hub + "/install-cni:" + v.number;
-  }
+  for (auto& [name, v] : versions_) v.hub = v.mesh_hub = hub;
+}
+
+void Catalog::SetMeshHub(const std::string& hub) {
+  for (auto& [name, v] : versions_) v.mesh_hub = hub;
 }
 
 std::string Catalog::ResolveName(const std::string& name) const {

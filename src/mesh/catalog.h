@@ -9,10 +9,14 @@
 namespace fairlead::mesh {
 
 struct Version {
-  std::string name;       // v1.28.6
-  std::string number;     // 1.28.6
-  std::string cni_image;  // hub/install-cni:1.28.6
-  std::string hub;
+  std::string name;      // v1.28.6
+  std::string number;    // 1.28.6
+  std::string hub;       // of the CNI's images
+  std::string mesh_hub;  // of those of the control plane and of the proxies
+
+  const std::string& Hub(std::string_view image) const { return image == "install-cni" ? hub : mesh_hub; }
+  // "install-cni" -> HUB/install-cni:1.28.6
+  std::string Image(std::string_view image) const { return Hub(image) + "/" + std::string(image) + ":" + number; }
 };
 
 class Catalog {
@@ -23,7 +27,9 @@ class Catalog {
   // As Resolve, but of any version that is known, whether or not it may be installed; for control planes.
   std::string ResolveName(const std::string& name) const;
   const std::vector<std::string>& names() const { return names_; }
+  // Where images come from instead: all of them, or those of the control plane and the proxies.
   void SetHub(const std::string& hub);
+  void SetMeshHub(const std::string& hub);
 
  private:
   std::map<std::string, Version> versions_;

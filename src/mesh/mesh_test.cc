@@ -39,7 +39,7 @@ TEST(Skew, AllowsTheSameMinorAndOneAhead) {
                                                 {"v1.27.9", false},       {"v1.30.0", false}, {"v2.28.0", false},
                                                 {"v1.29.0-beta.1", true}, {"master", false},  {"", false}};
   for (auto [version, allowed] : cases) {
-    std::vector<ControlPlane> planes = {{"IstioRevision", "r", version, true, ""}};
+    std::vector<ControlPlane> planes = {{"IstioRevision", "r", version, true, "", "", false}};
     JudgeSkew(*TheCatalog().Resolve("v1.28.6"), planes);
     EXPECT_EQ(planes[0].allowed, allowed) << version;
     EXPECT_EQ(SkewMessage(planes).empty(), allowed);
@@ -47,6 +47,46 @@ TEST(Skew, AllowsTheSameMinorAndOneAhead) {
       EXPECT_NE(planes[0].message.find(version), std::string::npos);
     }
   }
+}
+
+// Every combination of a CNI with one or two control planes, and that each refusal names a way out that works.
+TEST(Skew, EveryCombinationOfMinorVersionsAndTheWayOutOfEachRefusal) {
+  auto version = [](int minor) { return "v1." + std::to_string(minor) + ".1"; };
+  auto minor = [](int n) { return "1." + std::to_string(n); };
+  auto fits = [](int cni, int plane) { return plane == cni || plane == cni + 1; };
+  for (int cni = 26; cni <= 31; ++cni)
+    for (int one = 26; one <= 31; ++one)
+      for (int two = 25; two <= 31; ++two) {  // 25 stands for none
+        std::vector<ControlPlane> planes = {{"IstioRevision", "one", version(one), true, "", "", false}};
+        if (two > 25) planes.push_back({"IstioRevision", "two", version(two), true, "", "", false});
+        JudgeSkew({version(cni), version(cni).substr(1), "h", "h"}, planes);
+        bool all = true;
+        for (const ControlPlane& p : planes) {
+          int its = p.name == "one" ? one : two;
+          all = all && fits(cni, its);
+          ASSERT_EQ(p.allowed, fits(cni, its)) << version(cni) << " with " << p.version;
+          if (p.allowed) continue;
+          ASSERT_NE(p.message.find(version(cni)), std::string::npos);
+          ASSERT_NE(p.message.find(version(its)), std::string::npos);
+          if (its < cni) {
+            ASSERT_NE(p.message.find("Update the control plane to " + minor(cni) + " first"), std::string::npos);
+          } else {
+            ASSERT_NE(p.message.find("Set the CNI to a version of " + minor(its - 1) + " or " + minor(its)),
+                      std::string::npos);
+            ASSERT_TRUE(fits(its - 1, its) && fits(its, its));
+          }
+        }
+        ASSERT_EQ(SkewMessage(planes).empty(), all);
+      }
+  // Both at once: while a control plane is being updated, what it runs counts as well as what it will run.
+  std::vector<ControlPlane> moving = {{"IstioRevision", "r", "v1.27.9", true, "", "v1.28.6", false}};
+  JudgeSkew(*TheCatalog().Resolve("v1.28.6"), moving);
+  EXPECT_FALSE(moving[0].allowed) << "it still runs 1.27";
+  JudgeSkew(*TheCatalog().Resolve("v1.27.9"), moving);
+  EXPECT_TRUE(moving[0].allowed);
+  moving[0].next = "v1.29.6";
+  JudgeSkew(*TheCatalog().Resolve("v1.27.9"), moving);
+  EXPECT_NE(moving[0].message.find("is being updated to v1.29.6"), std::string::npos);
 }
 
 // A cluster of three nodes as the operator sees it.
@@ -207,18 +247,19 @@ TEST(Resources, OfADirectoryStandInForTheBuiltInOnes) {
       "v1.28.6/charts/cni/templates/a.yaml",
       "kind: ConfigMap\nmetadata: {name: c}\ndata: {x: {{ .Values.cni.x | quote }}, image: {{ .Values.cni.image }}}\n");
   write("v1.28.6/profiles/default.yaml", "kind: Istio\nspec: {values: {cni: {x: 2}}}\n");
-  ResourceSet set({.profiles = embedded::profiles()}, root);
+  ResourceSet set({.charts = {}, .profiles = embedded::profiles()}, root);
   Catalog catalog = TheCatalog();
   Version version = *catalog.Resolve("v1.28.6");
   auto resources = set.For(version);
   ASSERT_TRUE(resources.ok()) << resources.error().message;
-  EXPECT_EQ(resources->profiles.size(), 1u);
-  auto values = ComputeCniValues({{"version", "v1.28.6"}}, version, resources->profiles);
-  auto objects = chart::Render(resources->chart, value::WithFloatNumbers(*values), {.name = "istio-cni", .ns = "n"});
+  EXPECT_EQ((*resources)->profiles.size(), 1u);
+  auto values = ComputeCniValues({{"version", "v1.28.6"}}, version, (*resources)->profiles);
+  auto objects =
+      chart::Render((*resources)->charts.at("cni"), value::WithFloatNumbers(*values), {.name = "istio-cni", .ns = "n"});
   ASSERT_TRUE(objects.ok()) << objects.error().message;
   EXPECT_EQ(Str(objects->at(0), "data", "x"), "2");
-  EXPECT_EQ(Str(objects->at(0), "data", "image"), version.cni_image);
-  EXPECT_EQ(set.For({.name = "v9.9.9"})->profiles, embedded::profiles()) << "what is not there is built in";
+  EXPECT_EQ(Str(objects->at(0), "data", "image"), version.Image("install-cni"));
+  EXPECT_EQ((*set.For({.name = "v9.9.9"}))->profiles, embedded::profiles()) << "what is not there is built in";
   write("v1.28.6/charts/cni/Chart.yaml", "name: [");
   EXPECT_NE(set.For(version).error().message.find("Chart.yaml"), std::string::npos);
   std::filesystem::remove_all(root);

@@ -65,7 +65,8 @@ std::optional<FailingNode> WhyFailing(const Json& pod) {
 
 }  // namespace
 
-Rollout ComputeRollout(const Json& applied, const Json& live, const std::vector<const Json*>& pods) {
+Rollout ComputeRollout(const Json& applied, const Json& live, const std::vector<const Json*>& pods,
+                       const std::string& name) {
   Rollout r;
   auto unready = [&](const char* reason, const std::string& message) {
     r.reason = reason;
@@ -93,7 +94,7 @@ Rollout ComputeRollout(const Json& applied, const Json& live, const std::vector<
   }
   for (const auto& [node, v] : oldest)
     if (r.running_version.empty() || IsOlder(v, r.running_version)) r.running_version = v;
-  if (live.is_null() && applied.is_null()) return unready("DaemonSetNotReady", "istio-cni-node DaemonSet not found");
+  if (live.is_null() && applied.is_null()) return unready("DaemonSetNotReady", name + " DaemonSet not found");
   const Json& s = At(live, "status");
   r.desired = Int(s, "desiredNumberScheduled");
   r.updated = static_cast<int64_t>(serves.size());
@@ -104,20 +105,46 @@ Rollout ComputeRollout(const Json& applied, const Json& live, const std::vector<
       std::any_of(pods.begin(), pods.end(), [&](const Json* pod) { return !IsOf(*pod, tmpl) && !HasEnded(*pod); });
   r.updating = !observed || old_left || Int(s, "updatedNumberScheduled") < r.desired;
   // Being replaced is something else than being broken: with an old agent on a node the node is served.
-  if (!observed) return unready("Updating", "the DaemonSet istio-cni-node has not been observed in its new form yet");
-  if (r.desired == 0) return unready("DaemonSetNotReady", "no istio-cni-node pods are currently scheduled");
+  if (!observed) return unready("Updating", "the DaemonSet " + name + " has not been observed in its new form yet");
+  if (r.desired == 0) return unready("DaemonSetNotReady", "no " + name + " pods are currently scheduled");
   if (r.updating)
     return unready("Updating",
                    std::to_string(r.updated) + " of " + std::to_string(r.desired) + " nodes are updated" +
                        (r.updated == r.desired && old_left ? "; an old agent is still ending" : "") +
                        (r.running_version.empty() ? "" : "; the oldest agent that serves is " + r.running_version));
   if (r.updated < r.desired || Int(s, "numberAvailable") < r.desired || r.ready_nodes < r.desired)
-    return unready("DaemonSetNotReady", "not all istio-cni-node pods are ready");
+    return unready("DaemonSetNotReady", "not all " + name + " pods are ready");
   if (Int(s, "numberMisscheduled") > 0)
     return unready("Updating", "pods on nodes that should have none are still ending");
   r.ready = true;
   r.reason = "Ready";
   return r;
+}
+
+ControlPlaneState ComputeControlPlane(const Json& applied, const Json& live) {
+  ControlPlaneState s;
+  auto unready = [&](const char* reason, const std::string& message) {
+    s.reason = reason;
+    s.message = message;
+    return s;
+  };
+  if (live.is_null()) return unready("IstiodNotReady", "istiod Deployment not found");
+  const Json& status = At(live, "status");
+  bool observed = !applied.is_null() && kube::Generation(live) >= kube::Generation(applied) &&
+                  Int(status, "observedGeneration") >= kube::Generation(live);
+  int64_t wanted = value::AsInt(At(live, "spec", "replicas"), 1);
+  if (!observed) return unready("Updating", "the istiod Deployment has not been observed in its new form yet");
+  if (wanted == 0) return unready("IstiodNotReady", "istiod Deployment is scaled to zero replicas");
+  int64_t updated = Int(status, "updatedReplicas"), all = Int(status, "replicas"), ready = Int(status, "readyReplicas");
+  if (updated < wanted || all > updated)
+    return unready("Updating", std::to_string(updated) + " of " + std::to_string(wanted) + " istiod pods are updated" +
+                                   (all > updated ? "; an old one still runs" : ""));
+  s.running_version = Str(live, "spec", "template", "metadata", "labels", "app.kubernetes.io/version");
+  if (ready < wanted || Int(status, "availableReplicas") < wanted)
+    return unready("IstiodNotReady", "not all istiod pods are ready");
+  s.ready = true;
+  s.reason = "Ready";
+  return s;
 }
 
 }  // namespace fairlead::mesh

@@ -22,7 +22,17 @@ struct Rollout {
 };
 
 // `applied`: the DaemonSet as the API server answered the operator's last apply (null: not applied yet). `live`: as the
-// cache has it now (null: absent). `pods`: the DaemonSet's pods.
-Rollout ComputeRollout(const Json& applied, const Json& live, const std::vector<const Json*>& pods);
+// cache has it now (null: absent). `pods`: the DaemonSet's pods. `name`: the DaemonSet's, for messages.
+Rollout ComputeRollout(const Json& applied, const Json& live, const std::vector<const Json*>& pods,
+                       const std::string& name = "istio-cni-node");
+
+struct ControlPlaneState {
+  bool ready = false;
+  std::string reason, message;  // of the Ready condition
+  std::string running_version;  // of the pods, once all are of one; "" while they are not
+};
+
+// The same of istiod's Deployment: every replica is of what was applied, and ready.
+ControlPlaneState ComputeControlPlane(const Json& applied, const Json& live);
 
 }  // namespace fairlead::mesh

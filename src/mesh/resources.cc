@@ -7,22 +7,23 @@
 namespace fairlead::mesh {
 namespace fs = std::filesystem;
 
-Result<Resources> ResourceSet::For(const Version& version) const {
-  Resources out = builtin_;
-  if (directory_.empty()) return out;
-  fs::path root = fs::path(directory_) / version.name;
+Result<std::shared_ptr<const Resources>> ResourceSet::For(const Version& version) const {
   std::error_code ec;
-  if (fs::path chart = root / "charts" / "cni"; fs::exists(chart, ec)) {
-    FL_ASSIGN(out.chart, chart::Load(chart.string()));
-  }
+  fs::path root = fs::path(directory_) / version.name;
+  if (directory_.empty() || !fs::is_directory(root, ec)) return builtin_;
+  auto out = std::make_shared<Resources>(*builtin_);
+  for (const char* name : kCharts)
+    if (fs::path path = root / "charts" / name; fs::exists(path, ec)) {
+      FL_ASSIGN(out->charts[name], chart::Load(path.string()));
+    }
   if (fs::path profiles = root / "profiles"; fs::is_directory(profiles, ec)) {
-    out.profiles.clear();
+    out->profiles.clear();
     for (const auto& entry : fs::directory_iterator(profiles, ec)) {
       if (entry.path().extension() != ".yaml") continue;
-      FL_ASSIGN(out.profiles[entry.path().filename().string()], ReadFile(entry.path().string(), 1 << 20));
+      FL_ASSIGN(out->profiles[entry.path().filename().string()], ReadFile(entry.path().string(), 1 << 20));
     }
   }
-  return out;
+  return std::shared_ptr<const Resources>(std::move(out));
 }
 
 }  // namespace fairlead::mesh

@@ -17,33 +17,67 @@ std::string Minor(std::pair<int64_t, int64_t> v) { return std::to_string(v.first
 
 }  // namespace
 
-void JudgeSkew(const Version& cni, std::vector<ControlPlane>& planes) {
-  auto own = MajorMinor(cni.name);
-  for (ControlPlane& p : planes) {
-    auto theirs = MajorMinor(p.version);
-    std::string who = "control plane " + p.kind + "/" + p.name + " runs " + p.version;
-    if (!own || !theirs) {
-      p.allowed = false;
-      p.message = who + ", whose minor version cannot be told; set spec.version to a released version";
-      continue;
+Result<SkewPolicy> ReadSkewPolicy(const Json& cni) {
+  std::string text = kube::Annotation(cni, kSkewPolicyAnnotation);
+  if (text.empty() || text == "Enforce") return SkewPolicy::kEnforce;
+  if (text == "Warn") return SkewPolicy::kWarn;
+  if (text == "Ignore") return SkewPolicy::kIgnore;
+  return MakeError(Code::kInvalid, std::string("annotation ") + kSkewPolicyAnnotation + ": \"" + text +
+                                       "\" is not known; use Enforce, Warn or Ignore");
+}
+
+std::vector<ControlPlane> ListControlPlanes(const Caches& caches, const Catalog& catalog) {
+  std::vector<ControlPlane> out;
+  std::set<std::string> owners;
+  for (const auto& r : caches.revisions.List()) {
+    if (kube::IsDeleting(*r)) continue;
+    ControlPlane plane{
+        "IstioRevision", kube::Name(*r), catalog.ResolveName(value::Str(*r, "spec", "version")), true, "", ""};
+    // What runs decides, and what it is about to be; a version that was refused is neither.
+    std::string running = value::Str(*r, "status", "runningVersion");
+    bool refused = value::Str(kube::Condition(*r, "Reconciled"), "reason") == "VersionSkew";
+    plane.refused = refused && running.empty();
+    if (!running.empty() && running != plane.version) {
+      if (!refused) plane.next = plane.version;
+      plane.version = running;
     }
-    p.allowed = own->first == theirs->first && (theirs->second == own->second || theirs->second == own->second + 1);
-    if (p.allowed) continue;
-    std::string allowed = Minor(*own) + " or " + Minor({own->first, own->second + 1});
-    if (*theirs < *own)
-      p.message = "CNI " + cni.name + " is ahead of the " + who + ": a CNI serves control planes of " + allowed +
-                  ". Update the control plane to " + Minor(*own) + " first, then the CNI";
-    else
-      p.message = "CNI " + cni.name + " is too old for the " + who + ": a CNI serves control planes of " + allowed +
-                  ". Set the CNI to a version of " + Minor({theirs->first, theirs->second - 1}) + " or " +
-                  Minor(*theirs);
+    out.push_back(plane);
+    if (const Json& owner = kube::ControllerOf(*r); !owner.is_null()) owners.insert(value::Str(owner, "uid"));
+  }
+  for (const auto& i : caches.istios.List())
+    if (!kube::IsDeleting(*i) && !owners.contains(kube::Uid(*i)))
+      out.push_back(
+          {"Istio", kube::Name(*i), catalog.ResolveName(value::Str(*i, "spec", "version")), true, "", "", false});
+  return out;
+}
+
+std::string ExplainSkew(const std::string& cni, const ControlPlane& plane, const std::string& version) {
+  auto own = MajorMinor(cni), theirs = MajorMinor(version);
+  std::string who = "control plane " + plane.kind + "/" + plane.name + " runs " + version;
+  if (version != plane.version)
+    who = "control plane " + plane.kind + "/" + plane.name + " is being updated to " + version;
+  if (!own || !theirs) return who + ", whose minor version cannot be told; set spec.version to a released version";
+  if (own->first == theirs->first && (theirs->second == own->second || theirs->second == own->second + 1)) return "";
+  std::string allowed = Minor(*own) + " or " + Minor({own->first, own->second + 1});
+  if (*theirs < *own)
+    return "CNI " + cni + " is ahead of the " + who + ": a CNI serves control planes of " + allowed +
+           ". Update the control plane to " + Minor(*own) + " first, then the CNI";
+  return "CNI " + cni + " is too old for the " + who + ": a CNI serves control planes of " + allowed +
+         ". Set the CNI to a version of " + Minor({theirs->first, theirs->second - 1}) + " or " + Minor(*theirs);
+}
+
+void JudgeSkew(const Version& cni, std::vector<ControlPlane>& planes) {
+  for (ControlPlane& p : planes) {
+    p.message = ExplainSkew(cni.name, p, p.version);
+    if (p.message.empty() && !p.next.empty()) p.message = ExplainSkew(cni.name, p, p.next);
+    p.allowed = p.message.empty();
   }
 }
 
 std::string SkewMessage(const std::vector<ControlPlane>& planes) {
   std::vector<std::string> all;
   for (const ControlPlane& p : planes)
-    if (!p.allowed) all.push_back(p.message);
+    if (!p.allowed && !p.refused) all.push_back(p.message);
   return Join(all, "; ");
 }
 

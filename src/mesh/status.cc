@@ -32,10 +32,16 @@ void SetCondition(Json& status, const std::string& type, const std::string& cond
   conditions.push_back(fresh);
 }
 
+const Json& FindCondition(const Json& status, const std::string& type) {
+  for (const Json& c : value::At(status, "conditions"))
+    if (Str(c, "type") == type) return c;
+  return value::Null();
+}
+
 std::string DeriveState(const Json& status, const std::vector<std::string>& types) {
   for (const std::string& type : types)
-    for (const Json& c : value::At(status, "conditions"))
-      if (Str(c, "type") == type && Str(c, "status") != "True") return Str(c, "reason");
+    if (const Json& c = FindCondition(status, type); !c.is_null() && Str(c, "status") != "True")
+      return Str(c, "reason");
   return "Healthy";
 }
 

@@ -48,9 +48,11 @@ def main():
         broken = broken_promises(figures)
 
         print(f"\n{BOLD}A version that does not fit{END}: a control plane two minors ahead")
-        c.apply({"apiVersion": "sailoperator.io/v1", "kind": "IstioRevision", "metadata": {"name": "ahead"}, "spec": {"version": "v1.30.3", "namespace": "istio-system"}})
-        c.wait_until(lambda: c.condition("Reconciled").get("reason") == "VersionSkew", 10, "the skew is reported")
-        print("  " + c.condition("Reconciled")["message"])
+        c.apply({"apiVersion": "sailoperator.io/v1", "kind": "IstioRevision", "metadata": {"name": "ahead"}, "spec": {"version": "v1.30.3", "namespace": "istio-system", "values": {"revision": "ahead", "global": {"istioNamespace": "istio-system"}}}})
+        refusal = lambda: next((x for x in c.get("istiorevision", "ahead").get("status", {}).get("conditions", []) if x["reason"] == "VersionSkew"), None)
+        c.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "istio-system"}})
+        c.wait_until(refusal, 10, "the skew is reported")
+        print("  " + refusal()["message"])
         c.kubectl("delete", "istiorevision", "ahead")
         c.wait_ready()
 

@@ -72,7 +72,7 @@ class BadInput(unittest.TestCase):
 
     def test_version_skew_is_refused_before_a_node_is_touched(self):
         c = self.c
-        c.apply({"apiVersion": "sailoperator.io/v1", "kind": "IstioRevision", "metadata": {"name": "old"}, "spec": {"version": "v1.28.4", "namespace": "istio-system"}},
+        c.apply({"apiVersion": "sailoperator.io/v1", "kind": "IstioRevision", "metadata": {"name": "old"}, "spec": {"version": "v1.28.4", "namespace": "istio-system", "values": {"revision": "old", "global": {"istioNamespace": "istio-system"}}}},
                 {"apiVersion": "sailoperator.io/v1", "kind": "Istio", "metadata": {"name": "new"}, "spec": {"version": "v1.29-latest", "namespace": "istio-system"}})
         try:
             c.wait_until(lambda: len(c.get("istiocni", "default")["status"]["controlPlanes"]) == 2, 10, "both control planes are seen")

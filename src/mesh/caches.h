@@ -1,0 +1,27 @@
+// What the operator watches, once for all its controllers.
+//
+// Every controller adds its handlers, then Start lists and watches everything, and only then controllers may run: a
+// cache that has not been filled yet would show objects as absent.
+#pragma once
+#include "kube/informer.h"
+
+namespace fairlead::mesh {
+
+struct Caches {
+  explicit Caches(kube::Api& api);
+  void Start();  // returns when all are filled
+  void Stop();
+
+  kube::Informer istios, revisions, tags, cnis, ztunnels;
+  kube::Informer namespaces;
+  kube::Informer workloads;                // every pod, less what does not say which control plane it uses
+  kube::Informer cni_pods, ztunnel_pods;   // the node agents' and node proxies', whole
+  kube::Informer daemonsets, deployments;  // those that the operator made
+  // Made by the operator as well, less their content: that they changed is enough to look at them.
+  kube::Informer configmaps, accounts, mutating_webhooks, validating_webhooks;
+
+  std::vector<kube::Informer*> all;
+  std::vector<kube::Informer*> owned;
+};
+
+}  // namespace fairlead::mesh

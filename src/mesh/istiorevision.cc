@@ -1,0 +1,187 @@
+#include "mesh/istiorevision.h"
+
+#include "mesh/values.h"
+
+namespace fairlead::mesh {
+namespace {
+
+using value::At;
+using value::Str;
+
+// Of two objects that want one name the older one has it; of two of the same second the one whose uid sorts first.
+bool IsOlder(const Json& a, const Json& b) {
+  auto age = [](const Json& o) { return std::pair(Str(o, "metadata", "creationTimestamp"), kube::Uid(o)); };
+  return age(a) < age(b);
+}
+
+bool IsRemote(const Json& values) {
+  return Str(values, "profile") == "remote" || value::Bool(values, "istiodRemote", "enabled");
+}
+
+}  // namespace
+
+std::string IstiodName(const std::string& revision) {
+  return revision == kDefaultRevision || revision.empty() ? "istiod" : "istiod-" + revision;
+}
+
+IstioRevisionController::IstioRevisionController(Operator& op, Usage& usage)
+    : Reconciler(op, op.caches.revisions,
+                 {.resource = kube::kIstioRevisions,
+                  .finalizer = true,
+                  .ready = true,
+                  .state_order = {"Reconciled", "Ready", "DependenciesHealthy"}},
+                 std::chrono::minutes(2)),
+      usage_(usage) {
+  usage.OnChange([this] { EnqueueAll(); });
+  OnChange(op.caches.tags);
+  // What of them a revision depends on.
+  auto state = [](const kube::ObjectPtr& before, const kube::ObjectPtr& now) {
+    auto said = [](const Json& o) {
+      return std::tuple(Str(o, "status", "state"), Str(o, "status", "runningVersion"),
+                        Str(o, "status", "istioRevision"), kube::Annotation(o, kSkewPolicyAnnotation));
+    };
+    return !before || !now || said(*before) != said(*now);
+  };
+  OnChange(op.caches.cnis, state);
+  OnChange(op.caches.ztunnels, state);
+  OnChange(op.caches.namespaces, [this](const kube::ObjectPtr& before, const kube::ObjectPtr& now) {
+    if (before && now && kube::IsDeleting(*before) == kube::IsDeleting(*now)) return false;
+    bool ours = false;
+    for (const auto& r : op_.caches.revisions.List())
+      if (Str(*r, "spec", "namespace") == kube::Name(now ? *now : *before)) {
+        installer_.MarkChanged(kube::Uid(*r));
+        ours = true;
+      }
+    return ours;
+  });
+}
+
+std::optional<Problem> IstioRevisionController::Validate(const Json& revision) const {
+  const Json& values = At(revision, "spec", "values");
+  std::string name = kube::Name(revision), ns = Str(revision, "spec", "namespace");
+  if (Str(revision, "spec", "version").empty()) return Invalid("validation error: version not set");
+  if (auto problem = CheckNamespace(ns)) return problem;
+  std::string in_values = Str(values, "revision"), expected = name == kDefaultRevision ? "" : name;
+  if (in_values != expected)
+    return Invalid("validation error: spec.values.revision: \"" + in_values + "\" must be " +
+                   (expected.empty() ? "empty, since the revision is named default"
+                                     : "\"" + expected + "\", as the revision is named"));
+  if (std::string istio_ns = Str(values, "global", "istioNamespace"); istio_ns != ns)
+    return Invalid("validation error: spec.values.global.istioNamespace: \"" + istio_ns +
+                   "\" must be spec.namespace, \"" + ns + "\"");
+  if (auto tag = op_.caches.tags.Get(name); tag && !kube::IsDeleting(*tag) && IsOlder(*tag, revision))
+    return Problem{"NameAlreadyExists", "an IstioRevisionTag exists with this name", false};
+  return std::nullopt;
+}
+
+std::optional<Problem> IstioRevisionController::CheckSkew(const Json& revision, const Version& version,
+                                                          Json& status) const {
+  auto say = [&](bool ok, const char* reason, const std::string& message) {
+    SetCondition(status, "SkewOK", ok ? "True" : "False", reason, message, kube::Generation(revision), WallNow());
+  };
+  auto cni = op_.caches.cnis.Get("default");
+  std::string running = cni ? Str(*cni, "status", "runningVersion") : "";
+  if (running.empty()) {
+    say(true, "NoCNI", "");
+    return std::nullopt;
+  }
+  auto policy = ReadSkewPolicy(*cni);
+  if (!policy.ok()) return Invalid("IstioCNI default: " + policy.error().message);
+  if (*policy == SkewPolicy::kIgnore) {
+    say(true, "Ignored", "");
+    return std::nullopt;
+  }
+  ControlPlane plane{"IstioRevision", kube::Name(revision), version.name, true, "", "", false};
+  std::string skew = ExplainSkew(running, plane, version.name);
+  say(skew.empty(), skew.empty() ? "VersionsFit" : "VersionSkew", skew);
+  // A control plane behind the CNI is told, and may go forward in steps; one that would leave the CNI behind waits.
+  bool changes = Str(status, "runningVersion") != version.name;
+  bool ahead = skew.find("too old") != skew.npos;
+  if (*policy == SkewPolicy::kEnforce && changes && ahead) return Problem{"VersionSkew", skew, false};
+  return std::nullopt;
+}
+
+std::optional<Problem> IstioRevisionController::Install(const Json& revision, Json& status) {
+  if (auto problem = Validate(revision)) return problem;
+  auto version = op_.config.catalog.Resolve(Str(revision, "spec", "version"));
+  if (!version.ok()) return Invalid(version.error().message);
+  if (auto problem = CheckSkew(revision, *version, status)) return problem;
+  auto resources = op_.config.resources.For(*version);
+  if (!resources.ok())
+    return Problem{"ReconcileError", "error reconciling resource: failed to load chart: " + resources.error().message,
+                   true};
+  std::string name = kube::Name(revision), ns = Str(revision, "spec", "namespace");
+  Json values = ComputeIstiodValues(At(revision, "spec"), *version);
+  std::vector<Release> releases = {{.chart = "istiod", .name = name + "-istiod", .ns = ns, .values = values}};
+  if (name == kDefaultRevision)
+    releases.push_back({.chart = "base", .name = "default-base", .ns = op_.config.ns, .values = values});
+  return installer_.Install({{kube::kIstioRevisions, revision}}, **resources, releases, At(status, "inventory"));
+}
+
+void IstioRevisionController::LookAtDependencies(const Json& revision, Json& status) const {
+  auto say = [&](bool ok, const char* reason, const char* message) {
+    SetCondition(status, "DependenciesHealthy", ok ? "True" : "False", reason, message, kube::Generation(revision),
+                 WallNow());
+  };
+  const Json& values = At(revision, "spec", "values");
+  const Json& cni_enabled = At(values, "pilot", "cni", "enabled");
+  bool openshift = Str(values, "global", "platform") == "openshift";
+  if (value::AsBool(cni_enabled) || (openshift && cni_enabled.is_null())) {
+    auto cni = op_.caches.cnis.Get("default");
+    if (!cni) return say(false, "IstioCNINotFound", "IstioCNI resource does not exist");
+    if (Str(*cni, "status", "state") != "Healthy")
+      return say(false, "IstioCNINotHealthy", "IstioCNI resource status indicates that the component is not healthy");
+  }
+  bool ambient = Str(values, "profile") == "ambient" ||
+                 value::AsString(At(values, "pilot", "env", "PILOT_ENABLE_AMBIENT")) == "true";
+  if (ambient) {
+    auto ztunnel = op_.caches.ztunnels.Get("default");
+    if (!ztunnel) return say(false, "ZTunnelNotFound", "ZTunnel resource does not exist");
+    if (Str(*ztunnel, "status", "state") != "Healthy")
+      return say(false, "ZTunnelNotHealthy", "ZTunnel resource status indicates that the component is not healthy");
+  }
+  say(true, "DependenciesHealthy", "");
+}
+
+Result<Reconciler::Looked> IstioRevisionController::Look(const Json& revision, Json& status) {
+  int64_t generation = kube::Generation(revision);
+  if (kube::Annotation(revision, kIgnoreAnnotation) == "true") return Looked{};
+  std::string name = kube::Name(revision), ns = Str(revision, "spec", "namespace");
+  std::optional<Problem> problem = Install(revision, status);
+  if (problem && problem->stale) return MakeError(Code::kConflict, problem->message);
+  const Installed& installed = installer_.Of(revision);
+  std::string deployment = IstiodName(name);
+  Json applied;
+  if (!problem) {
+    status["inventory"] = installed.inventory;
+    if (auto it = installed.workloads.find("Deployment/" + ns + "/" + deployment); it != installed.workloads.end())
+      applied = it->second;
+  }
+  auto live = op_.caches.deployments.Get(kube::Key(ns, deployment));
+  ControlPlaneState state = ComputeControlPlane(problem && live ? *live : applied, live ? *live : Json());
+  if (!state.running_version.empty()) status["runningVersion"] = "v" + state.running_version;
+  if (problem) {
+    SetCondition(status, "Reconciled", "False", problem->reason, problem->message, generation, WallNow());
+    std::string running = Str(status, "runningVersion");
+    SetCondition(status, "Ready", "False", problem->reason,
+                 "version " + Str(revision, "spec", "version") + " is not installed: " + problem->message +
+                     (running.empty() ? " (no control plane runs)" : " (" + running + " keeps running)"),
+                 generation, WallNow());
+  } else if (IsRemote(At(revision, "spec", "values")) && applied.is_null()) {
+    SetCondition(status, "Reconciled", "True", "Reconciled", "", generation, WallNow());
+    SetCondition(status, "Ready", "Unknown", "ReadinessCheckFailed",
+                 "failed to get readiness: the control plane runs in another cluster, and is not asked from here",
+                 generation, WallNow());
+  } else {
+    SetCondition(status, "Reconciled", "True", "Reconciled", "", generation, WallNow());
+    SetCondition(status, "Ready", state.ready ? "True" : "False", state.reason, state.message, generation, WallNow());
+  }
+  LookAtDependencies(revision, status);
+  bool in_use = usage_.Uses(revision);
+  SetCondition(status, "InUse", in_use ? "True" : "False", in_use ? "ReferencedByWorkloads" : "NotReferencedByAnything",
+               in_use ? "Referenced by at least one pod or namespace" : "Not referenced by any pod or namespace",
+               generation, WallNow());
+  return Looked{.again_after = std::nullopt, .retry = problem && problem->retry ? problem->message : ""};
+}
+
+}  // namespace fairlead::mesh

@@ -1,0 +1,250 @@
+// The whole operator against a simulated cluster: what one update writes, and what comes of it when any write fails, or
+// the operator dies after it.
+#include "mesh/simulated_cluster.h"
+
+namespace fairlead::mesh {
+namespace {
+
+using value::Str;
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kInstrumented = true;  // and so much slower: a part of the cases
+#else
+constexpr bool kInstrumented = false;
+#endif
+constexpr int kWorkers = 8;
+
+Json IstioSpec(const std::string& version, const std::string& strategy = "InPlace") {
+  return {{"version", version},
+          {"namespace", "istio-system"},
+          {"updateStrategy", {{"type", strategy}, {"inactiveRevisionDeletionGracePeriodSeconds", 0}}},
+          {"values", {{"pilot", {{"cni", {{"enabled", false}}}}}}}};
+}
+
+Json CniSpec(const std::string& version) { return {{"version", version}, {"namespace", "istio-cni"}}; }
+Json ZtunnelSpec(const std::string& version) { return {{"version", version}, {"namespace", "ztunnel"}}; }
+
+// One update of a kind: a cluster that runs the first version, and how to ask for the second.
+struct Update {
+  const char* name;
+  std::function<void(SimulatedCluster&)> prepare, change;
+  std::function<bool(SimulatedCluster&)> before, after;  // both are settled states
+  const char *workload, *workload_name;
+};
+
+bool Settled(SimulatedCluster& c) {
+  // The old ones are gone, and so is what nothing owns any more.
+  for (const auto& pod : c.store.List("/pods"))
+    if (kube::IsDeleting(*pod)) return false;
+  return true;
+}
+
+const std::vector<Update>& Updates() {
+  static const std::vector<Update> all = {
+      {"IstioCNI", [](auto& c) { c.Apply(kube::kIstioCnis, "default", CniSpec("v1.28.5")); },
+       [](auto& c) {
+         Json spec = CniSpec("v1.28.6");
+         spec["values"]["cni"]["resourceQuotas"]["enabled"] = true;
+         c.Apply(kube::kIstioCnis, "default", spec);
+       },
+       [](auto& c) { return c.IsReady(kube::kIstioCnis); },
+       [](auto& c) { return c.IsReady(kube::kIstioCnis) && Settled(c); }, "daemonsets", "istio-cni-node"},
+      {"ZTunnel", [](auto& c) { c.Apply(kube::kZtunnels, "default", ZtunnelSpec("v1.28.5")); },
+       [](auto& c) { c.Apply(kube::kZtunnels, "default", ZtunnelSpec("v1.28.6")); },
+       [](auto& c) { return c.IsReady(kube::kZtunnels); },
+       [](auto& c) { return c.IsReady(kube::kZtunnels) && Settled(c); }, "daemonsets", "ztunnel"},
+      {"IstioInPlace", [](auto& c) { c.Apply(kube::kIstios, "default", IstioSpec("v1.27.9")); },
+       [](auto& c) { c.Apply(kube::kIstios, "default", IstioSpec("v1.28.6")); },
+       [](auto& c) {
+         return c.IsReady(kube::kIstios) &&
+                value::Int(c.Get(kube::kIstios, "default"), "status", "revisions", "ready") == 1;
+       },
+       [](auto& c) {
+         return c.IsReady(kube::kIstios) &&
+                value::Int(c.Get(kube::kIstios, "default"), "status", "revisions", "ready") == 1 && Settled(c) &&
+                Str(c.Get(kube::kIstioRevisions, "default"), "status", "runningVersion") == "v1.28.6";
+       },
+       "deployments", "istiod"},
+      {"IstioRevisionBased",
+       [](auto& c) {
+         c.Apply(kube::kIstios, "default", IstioSpec("v1.27.9", "RevisionBased"));
+         c.Apply(kube::kIstioRevisionTags, "prod", {{"targetRef", {{"kind", "Istio"}, {"name", "default"}}}});
+       },
+       [](auto& c) { c.Apply(kube::kIstios, "default", IstioSpec("v1.28.6", "RevisionBased")); },
+       [](auto& c) {
+         return c.IsReady(kube::kIstios) &&
+                Str(c.Get(kube::kIstioRevisionTags, "prod"), "status", "istioRevision") == "default-v1-27-9" &&
+                Str(kube::Condition(c.Get(kube::kIstioRevisions, "default-v1-27-9"), "InUse"), "status") == "True" &&
+                value::Int(c.Get(kube::kIstios, "default"), "status", "revisions", "ready") == 1 &&
+                value::Int(c.Get(kube::kIstios, "default"), "status", "revisions", "inUse") == 1;
+       },
+       [](auto& c) {
+         Json istio = c.Get(kube::kIstios, "default");
+         return c.IsReady(kube::kIstios) && Settled(c) && value::Int(istio, "status", "revisions", "total") == 1 &&
+                value::Int(istio, "status", "revisions", "ready") == 1 &&
+                value::Int(istio, "status", "revisions", "inUse") == 1 &&
+                c.Get(kube::kIstioRevisions, "default-v1-27-9").is_null() &&
+                c.Get(kube::kDeployments, "istiod-default-v1-27-9", "istio-system").is_null() &&
+                Str(c.Get(kube::kIstioRevisionTags, "prod"), "status", "istioRevision") == "default-v1-28-6";
+       },
+       "deployments", "istiod-default-v1-28-6"}};
+  return all;
+}
+
+struct Outcome {
+  Json snapshot;
+  int writes = 0;  // of the update, by the operator that met the fault
+  std::vector<std::string> templates, log;
+  std::string problem;
+};
+
+// Runs an update in which the nth write of the operator fails.
+Outcome RunUpdate(const Update& update, int n, Fault fault) {
+  Outcome out;
+  SimulatedCluster c;
+  {
+    FaultyApi api(c.rest);
+    RunningOperator op(api, *c.registry);
+    update.prepare(c);
+    if (!c.Within(std::chrono::seconds(20), [&] { return update.before(c); })) {
+      out.problem = "the first version does not become ready: " + value::Dump(c.Get(kube::kIstios, "default")) +
+                    value::Dump(c.Get(kube::kIstioCnis, "default"));
+      return out;
+    }
+    SleepFor(Millis(50), {});
+  }
+  {
+    FaultyApi api(c.rest);
+    api.FailAt(n, fault);
+    RunningOperator op(api, *c.registry);
+    update.change(c);
+    c.Within(std::chrono::seconds(20), [&] { return api.dead() || update.after(c); });
+    out.writes = api.writes();
+    out.log = api.log();
+  }
+  FaultyApi api(c.rest);
+  RunningOperator op(api, *c.registry);
+  if (!c.Within(std::chrono::seconds(20), [&] { return update.after(c); }))
+    out.problem = "it does not end: " + value::Dump(c.Get(kube::kIstios, "default")) +
+                  value::Dump(c.Get(kube::kIstioCnis, "default")) + value::Dump(c.Get(kube::kZtunnels, "default"));
+  SleepFor(Millis(50), {});
+  out.snapshot = c.Snapshot();
+  out.templates = c.Templates(update.workload, update.workload_name);
+  return out;
+}
+
+class Faults : public ::testing::TestWithParam<int> {};
+
+TEST_P(Faults, AtAnyWriteOfAnUpdateLeadToTheSameEnd) {
+  const Update& update = Updates()[static_cast<size_t>(GetParam())];
+  Outcome clean = RunUpdate(update, 0, Fault::kNone);
+  ASSERT_EQ(clean.problem, "");
+  ASSERT_GT(clean.writes, 2);
+  std::string written;
+  for (const auto& w : clean.log) written += "\n  " + w;
+  printf("      %s: an update makes %d writes\n", update.name, clean.writes);
+  std::vector<std::pair<Fault, int>> cases;
+  for (Fault fault :
+       {Fault::kDies, Fault::kTimeoutAfterApply, Fault::kConflict, Fault::kServerError, Fault::kTooManyRequests})
+    for (int n = 1; n <= clean.writes; ++n)
+      if (!kInstrumented || (n % 5 == 1 && (fault == Fault::kDies || fault == Fault::kTimeoutAfterApply)))
+        cases.emplace_back(fault, n);
+  // Clusters of their own, which mostly wait.
+  std::vector<Outcome> met(cases.size());
+  std::atomic<size_t> next{0};
+  {
+    std::vector<std::jthread> workers;
+    for (int i = 0; i < kWorkers; ++i)
+      workers.emplace_back([&] {
+        for (size_t k; (k = next++) < cases.size();) met[k] = RunUpdate(update, cases[k].second, cases[k].first);
+      });
+  }
+  for (size_t k = 0; k < cases.size(); ++k) {
+    std::string where = std::string(update.name) + ", fault " + std::to_string(static_cast<int>(cases[k].first)) +
+                        " at write " + std::to_string(cases[k].second) + " of" + written;
+    ASSERT_EQ(met[k].problem, "") << where;
+    ASSERT_EQ(met[k].templates, clean.templates) << where;
+    ASSERT_EQ(met[k].snapshot, clean.snapshot) << where << "\n" << Json::diff(clean.snapshot, met[k].snapshot).dump(1);
+  }
+}
+
+// An updated mesh of all kinds, and then nothing but pods and nodes that come and go in status: no write at all.
+TEST(Quiet, NothingIsWrittenWhileNothingThatMattersChanges) {
+  SimulatedCluster c;
+  FaultyApi api(c.rest);
+  RunningOperator op(api, *c.registry);
+  c.Apply(kube::kIstios, "default", IstioSpec("v1.28.6"));
+  c.Apply(kube::kIstioCnis, "default", CniSpec("v1.28.6"));
+  c.Apply(kube::kZtunnels, "default", ZtunnelSpec("v1.28.6"));
+  c.Apply(kube::kIstioRevisionTags, "prod", {{"targetRef", {{"kind", "Istio"}, {"name", "default"}}}});
+  auto settled = [&] {
+    return c.IsReady(kube::kIstios) && c.IsReady(kube::kIstioCnis) && c.IsReady(kube::kZtunnels) &&
+           Str(c.Get(kube::kIstioRevisionTags, "prod"), "status", "istioRevision") == "default" &&
+           value::Int(c.Get(kube::kIstios, "default"), "status", "revisions", "inUse") == 1;
+  };
+  ASSERT_TRUE(c.Within(std::chrono::seconds(20), settled));
+  SleepFor(Millis(300), {});
+  int before = api.writes();
+  size_t logged = api.log().size();
+  for (int i = 0; i < 100; ++i) {
+    auto noise = [&](Json& s) { s["noise"] = i; };
+    for (const char* name : {"istio-cni-node", "ztunnel"})
+      (void)c.admin
+          .UpdateStatus(kube::kDaemonSets, name == std::string_view("ztunnel") ? "ztunnel" : "istio-cni", name, noise)
+          .ok();
+    (void)c.admin.UpdateStatus(kube::kDeployments, "istio-system", "istiod", noise).ok();
+    c.Must(c.admin.Patch(kube::kNodes, "", "node-1", kube::PatchType::kMerge,
+                         {{"metadata", {{"annotations", {{"noise", std::to_string(i)}}}}}}, {}));
+    c.Must(c.admin.Create(kube::kPods,
+                          {{"metadata", {{"name", "p" + std::to_string(i)}, {"namespace", "mesh"}}},
+                           {"spec", {{"nodeName", "node-1"}, {"containers", {{{"name", "c"}, {"image", "i"}}}}}}}));
+    SleepFor(Millis(10), {});
+  }
+  SleepFor(Millis(300), {});
+  std::string written;
+  auto log = api.log();
+  for (size_t i = logged; i < log.size(); ++i) written += "\n  " + log[i];
+  EXPECT_EQ(api.writes(), before) << written;
+}
+
+// An operator that starts with a view of the cluster as it was, and sees what happened since only later: it has deleted
+// and created nothing because of that, and ends where the others do.
+TEST(Stale, AViewOfThePastChangesNothing) {
+  for (const Update& update : Updates()) {
+    SimulatedCluster c;
+    uint64_t past = 0;
+    {
+      FaultyApi api(c.rest);
+      RunningOperator op(api, *c.registry);
+      update.prepare(c);
+      ASSERT_TRUE(c.Within(std::chrono::seconds(20), [&] { return update.before(c); })) << update.name;
+      past = c.store.version();
+    }
+    {
+      FaultyApi api(c.rest);
+      RunningOperator op(api, *c.registry);
+      update.change(c);
+      ASSERT_TRUE(c.Within(std::chrono::seconds(20), [&] { return update.after(c); })) << update.name;
+      SleepFor(Millis(100), {});
+    }
+    Json clean = c.Snapshot();
+    auto templates = c.Templates(update.workload, update.workload_name);
+    FaultyApi api(c.rest);
+    api.ShowThePast(past);
+    RunningOperator op(api, *c.registry);
+    SleepFor(Millis(500), {});
+    EXPECT_EQ(c.Templates(update.workload, update.workload_name), templates)
+        << update.name << ": while it sees the past";
+    api.ShowThePresent();
+    ASSERT_TRUE(c.Within(std::chrono::seconds(20), [&] { return update.after(c); })) << update.name;
+    SleepFor(Millis(300), {});
+    EXPECT_EQ(c.Templates(update.workload, update.workload_name), templates) << update.name;
+    EXPECT_EQ(c.Snapshot(), clean) << update.name << Json::diff(clean, c.Snapshot()).dump(1);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(EveryKind, Faults, ::testing::Range(0, 4),
+                         [](const auto& param) { return Updates()[static_cast<size_t>(param.param)].name; });
+
+}  // namespace
+}  // namespace fairlead::mesh

@@ -1,0 +1,142 @@
+#include "mesh/reconciler.h"
+
+#include <algorithm>
+
+#include "util/strings.h"
+
+namespace fairlead::mesh {
+
+using value::At;
+using value::Str;
+
+Reconciler::Reconciler(Operator& op, kube::Informer& objects, KindTraits traits, Millis look_period)
+    : op_(op),
+      installer_(op, look_period),
+      objects_(objects),
+      traits_(std::move(traits)),
+      look_period_(look_period),
+      controller_(
+          ToLower(traits_.resource.kind), [this](const std::string& key) { return Reconcile(key); }, op.metrics) {
+  objects_.AddHandler([this](const kube::ObjectPtr& before, const kube::ObjectPtr& now) {
+    controller_.Enqueue(kube::Name(now ? *now : *before));
+  });
+  for (kube::Informer* owned : op_.caches.owned)
+    owned->AddHandler([this](const kube::ObjectPtr& before, const kube::ObjectPtr& now) {
+      const Json& owner = kube::ControllerOf(now ? *now : *before);
+      if (Str(owner, "kind") != traits_.resource.kind) return;
+      if (MayChangeInstallation(before, now)) installer_.MarkChanged(Str(owner, "uid"));
+      controller_.Enqueue(Str(owner, "name"));
+    });
+}
+
+void Reconciler::EnqueueAll() {
+  for (const auto& o : objects_.List()) controller_.Enqueue(kube::Name(*o));
+}
+
+void Reconciler::OnChange(kube::Informer& informer,
+                          std::function<bool(const kube::ObjectPtr&, const kube::ObjectPtr&)> concerns) {
+  informer.AddHandler([this, concerns](const kube::ObjectPtr& before, const kube::ObjectPtr& now) {
+    if (!concerns || concerns(before, now)) EnqueueAll();
+  });
+}
+
+std::optional<Problem> Reconciler::CheckNamespace(const std::string& ns) const {
+  if (ns.empty()) return Invalid("validation error: namespace not set");
+  auto found = op_.caches.namespaces.Get(ns);
+  if (!found)
+    return Invalid("validation error: namespace \"" + ns + "\" doesn't exist; create it: kubectl create namespace " +
+                   ns);
+  if (kube::IsDeleting(*found)) return Invalid("validation error: namespace \"" + ns + "\" is being deleted");
+  return std::nullopt;
+}
+
+Status Reconciler::WriteStatus(const Json& object, const Json& status) {
+  if (At(object, "status") == status) return {};
+  Json next = object;
+  next["status"] = status;
+  auto written = op_.api.Update(traits_.resource, next, "status");
+  if (!written.ok()) return written.error().Wrap("writing status");
+  return {};
+}
+
+void Reconciler::Report(const Json& object, const Json& before, const Json& after) {
+  for (const std::string& type : traits_.state_order) {
+    const Json &old = FindCondition(before, type), &now = FindCondition(after, type);
+    bool changed = Str(old, "status") != Str(now, "status") || Str(old, "reason") != Str(now, "reason") ||
+                   (Str(now, "status") == "False" && Str(now, "reason") != "Updating" &&
+                    Str(old, "message") != Str(now, "message"));
+    if (!changed || now.is_null()) continue;
+    // What is not ready yet is the course of an update; what is not ready any more is a problem.
+    bool still_starting = Str(now, "reason").ends_with("NotReady") && Str(old, "status") != "True";
+    bool bad = Str(now, "status") == "False" && Str(now, "reason") != "Updating" && !still_starting;
+    std::string message = Str(now, "message");
+    if (message.empty()) {
+      std::string version = Str(object, "spec", "version");
+      message = version.empty() ? type : type + ": version " + version;
+    }
+    op_.events.Emit(object, bad ? "Warning" : "Normal", Str(now, "reason"), message);
+  }
+  std::set<std::string> known;
+  for (const Json& f : At(before, "rollout", "failing")) known.insert(Str(f, "pod") + Str(f, "reason"));
+  for (const Json& f : At(after, "rollout", "failing"))
+    if (!known.contains(Str(f, "pod") + Str(f, "reason")))
+      op_.events.Emit(
+          object, "Warning", "NodeNotUpdated",
+          "node " + Str(f, "node") + ": pod " + Str(f, "pod") + ": " + Str(f, "reason") + ": " + Str(f, "message"));
+}
+
+Result<controller::Outcome> Reconciler::Reconcile(const std::string& name) {
+  auto cached = objects_.Get(name);
+  if (!cached) return controller::Outcome{};
+  Json object = *cached;
+  if (kube::IsDeleting(object)) return Finalize(object);
+  if (traits_.finalizer && !kube::HasFinalizer(object, kFinalizer)) {
+    object["metadata"]["finalizers"].push_back(kFinalizer);
+    auto written = op_.api.Update(traits_.resource, object);
+    if (!written.ok() && written.error().code != Code::kConflict) return written.error();
+    return controller::Outcome{};
+  }
+  int64_t generation = kube::Generation(object);
+  Json before = At(object, "status").is_object() ? At(object, "status") : Json::object();
+  if (traits_.ready && value::Int(before, "observedGeneration") < generation) {
+    Json first = before;
+    first["observedGeneration"] = generation;
+    SetCondition(first, "Ready", "False", "Updating", "reconciling version " + Str(object, "spec", "version"),
+                 generation, WallNow());
+    first["state"] = DeriveState(first, {"Ready"});
+    FL_TRY(WriteStatus(object, first));
+    Report(object, before, first);
+    return controller::Outcome{};  // the write comes back as an event, with the object's new resource version
+  }
+  Json status = before;
+  status["observedGeneration"] = generation;
+  FL_ASSIGN(Looked looked, Look(object, status));
+  status["state"] = DeriveState(status, traits_.state_order);
+  FL_TRY(WriteStatus(object, status));
+  Report(object, before, status);
+  if (!looked.retry.empty()) return MakeError(Code::kUnavailable, looked.retry);
+  // Watches tell of every change; a slow look at everything finds drift of kinds that are not watched.
+  return controller::Outcome{.requeue_after = std::min(look_period_, looked.again_after.value_or(look_period_))};
+}
+
+Result<bool> Reconciler::Remove(const Json& object) {
+  FL_TRY(op_.applier.Prune(At(object, "status", "inventory"), Json::array(), kube::Uid(object)));
+  return true;
+}
+
+Result<controller::Outcome> Reconciler::Finalize(const Json& object) {
+  if (!kube::HasFinalizer(object, kFinalizer)) return controller::Outcome{};
+  FL_ASSIGN(bool gone, Remove(object));
+  if (!gone) return controller::Outcome{.requeue_after = Millis(200)};
+  installer_.Forget(kube::Uid(object));
+  Json done = object, kept = Json::array();
+  for (const Json& f : done["metadata"]["finalizers"])
+    if (f != kFinalizer) kept.push_back(f);
+  done["metadata"]["finalizers"] = kept;
+  auto written = op_.api.Update(traits_.resource, done);
+  if (!written.ok() && written.error().code != Code::kNotFound && written.error().code != Code::kConflict)
+    return written.error();
+  return controller::Outcome{};
+}
+
+}  // namespace fairlead::mesh

@@ -1,0 +1,64 @@
+// What the controllers of all kinds do alike. A kind says only how to look at an object of its own.
+//
+// Flow of one pass: remove what goes, or take the object into care (finalizer); say first that a new generation is not
+// ready yet, since what was true of the last one says nothing about it; look (the kind's part); write status if it
+// changed; tell what changed in Events. Guarantees: nothing changed means nothing written. A status write carries the
+// resource version that it was computed from, so a newer one is never overwritten.
+#pragma once
+#include "controller/controller.h"
+#include "mesh/installer.h"
+
+namespace fairlead::mesh {
+
+struct KindTraits {
+  kube::Resource resource;
+  bool finalizer = true;
+  bool ready = true;                     // has a Ready condition
+  std::vector<std::string> state_order;  // status.state is the reason of the first of these that is not True
+};
+
+class Reconciler {
+ public:
+  // `objects` is the cache of the kind. Handlers are added here, so before the caches start.
+  Reconciler(Operator& op, kube::Informer& objects, KindTraits traits, Millis look_period);
+  virtual ~Reconciler() = default;
+  void Start() { controller_.Start(); }
+  void Stop() { controller_.Stop(); }
+
+ protected:
+  struct Looked {
+    std::optional<Millis> again_after;
+    std::string retry;  // an error after which to try again soon; "" = none
+  };
+  // Computes the new status from the old one, and does what is to be done. An error here leaves the status unwritten.
+  virtual Result<Looked> Look(const Json& object, Json& status) = 0;
+  // Takes away what the object made. false: not all is gone yet.
+  virtual Result<bool> Remove(const Json& object);
+
+  void Enqueue(const std::string& name) { controller_.Enqueue(name); }
+  void EnqueueAll();
+  // Enqueues every object of the kind when `informer` has something new that `concerns` says matters.
+  void OnChange(kube::Informer& informer,
+                std::function<bool(const kube::ObjectPtr&, const kube::ObjectPtr&)> concerns = nullptr);
+  // The namespace, or why nothing can be installed in it.
+  std::optional<Problem> CheckNamespace(const std::string& ns) const;
+  static Problem Invalid(const std::string& message) {
+    return {"ReconcileError", "error reconciling resource: " + message, false};
+  }
+
+  Operator& op_;
+  Installer installer_;
+
+ private:
+  Result<controller::Outcome> Reconcile(const std::string& name);
+  Result<controller::Outcome> Finalize(const Json& object);
+  Status WriteStatus(const Json& object, const Json& status);
+  void Report(const Json& object, const Json& before, const Json& after);
+
+  kube::Informer& objects_;
+  KindTraits traits_;
+  Millis look_period_;
+  controller::Controller controller_;
+};
+
+}  // namespace fairlead::mesh

@@ -1,0 +1,87 @@
+#include "mesh/usage.h"
+
+namespace fairlead::mesh {
+
+using value::At;
+using value::Str;
+
+std::string NameAskedFor(const Json& ns) {
+  std::string injection = kube::Label(ns, "istio-injection");
+  if (injection == "enabled") return "default";
+  if (!injection.empty()) return "";
+  return kube::Label(ns, "istio.io/rev");
+}
+
+std::string NameUsedBy(const Json& pod, const Json& ns) {
+  if (Str(pod, "status", "phase") == "Succeeded" || Str(pod, "status", "phase") == "Failed") return "";
+  if (std::string injected_by = kube::Annotation(pod, "istio.io/rev"); !injected_by.empty()) return injected_by;
+  if (!kube::Label(ns, "istio-injection").empty() || !kube::Label(ns, "istio.io/rev").empty()) return "";
+  if (kube::Label(pod, "sidecar.istio.io/inject") == "false") return "";
+  if (std::string rev = kube::Label(pod, "istio.io/rev"); !rev.empty()) return rev;
+  return kube::Label(pod, "sidecar.istio.io/inject") == "true" ? "default" : "";
+}
+
+bool IsAmbient(const Json& o) {
+  return kube::Label(o, "istio.io/dataplane-mode") == "ambient" ||
+         kube::Annotation(o, "ambient.istio.io/redirection") == "enabled";
+}
+
+Usage::Usage(Caches& caches) : caches_(caches) {
+  // What is not about usage does not matter: a pod that becomes ready, a namespace's annotations.
+  auto matters = [](const kube::ObjectPtr& before, const kube::ObjectPtr& now) {
+    if (!before || !now) {
+      const Json& o = before ? *before : *now;
+      return IsAmbient(o) || !NameAskedFor(o).empty() || !NameUsedBy(o, value::Null()).empty();
+    }
+    auto said = [](const Json& o) { return std::tuple(NameAskedFor(o), NameUsedBy(o, value::Null()), IsAmbient(o)); };
+    return said(*before) != said(*now);
+  };
+  for (kube::Informer* i : {&caches.namespaces, &caches.workloads})
+    i->AddHandler([this, matters](const kube::ObjectPtr& before, const kube::ObjectPtr& now) {
+      if (!matters(before, now)) return;
+      {
+        std::lock_guard lock(mutex_);
+        valid_ = false;
+      }
+      for (const auto& handler : handlers_) handler();
+    });
+}
+
+Usage::Index Usage::Current() {
+  std::lock_guard lock(mutex_);
+  if (valid_) return index_;
+  valid_ = true;
+  index_ = {};
+  std::map<std::string, kube::ObjectPtr> namespaces;
+  for (const auto& ns : caches_.namespaces.List()) {
+    namespaces[kube::Name(*ns)] = ns;
+    if (std::string name = NameAskedFor(*ns); !name.empty()) index_.names.insert(name);
+    index_.ambient = index_.ambient || IsAmbient(*ns);
+  }
+  for (const auto& pod : caches_.workloads.List()) {
+    auto ns = namespaces.find(kube::Namespace(*pod));
+    if (std::string name = NameUsedBy(*pod, ns == namespaces.end() ? value::Null() : *ns->second); !name.empty())
+      index_.names.insert(name);
+    index_.ambient = index_.ambient || IsAmbient(*pod);
+  }
+  return index_;
+}
+
+bool Usage::Names(const std::string& name) { return Current().names.contains(name); }
+
+bool Usage::Uses(const Json& revision) {
+  std::string name = kube::Name(revision);
+  Index index = Current();
+  if (index.names.contains(name)) return true;
+  for (const auto& tag : caches_.tags.List())
+    if (!kube::IsDeleting(*tag) && Str(*tag, "status", "istioRevision") == name) return true;
+  if (index.ambient)
+    for (const auto& ztunnel : caches_.ztunnels.List()) {
+      std::string used = Str(*ztunnel, "status", "istioRevision");
+      if ((used.empty() ? "default" : used) == name) return true;
+    }
+  return name == "default" &&
+         value::Bool(revision, "spec", "values", "sidecarInjectorWebhook", "enableNamespacesByDefault");
+}
+
+}  // namespace fairlead::mesh

@@ -1,0 +1,16 @@
+// The controller of ZTunnel: the node proxies of ambient mode.
+#pragma once
+#include "mesh/reconciler.h"
+
+namespace fairlead::mesh {
+
+class ZtunnelController : public Reconciler {
+ public:
+  explicit ZtunnelController(Operator& op);
+
+ private:
+  Result<Looked> Look(const Json& ztunnel, Json& status) override;
+  std::optional<Problem> Install(const Json& ztunnel, Json& status);
+};
+
+}  // namespace fairlead::mesh
