@@ -76,7 +76,7 @@ def run_kubernetes(total):
         return
     report.reset()
     try:
-        for name in os.environ.get("FAIRLEAD_K8S", "images contract ambient faults clients charts cni installation api").split():
+        for name in os.environ.get("FAIRLEAD_K8S", "images contract ambient faults clients charts cni installation mesh api").split():
             print(f"  {name}", flush=True)
             run_python(f"test_{name}.py", total, "k8s")
     finally:

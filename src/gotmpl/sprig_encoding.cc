@@ -128,7 +128,7 @@ void RegisterEncoding(Engine& e) {
   define("b32enc", [](const std::string& s) { return Encode(kBase32, s); });
   define("b32dec", [](const std::string& s) { return DecodeBase32(s); });
   define("sha1sum", [](const std::string& s) { return Digest(EVP_sha1(), s); });
-  define("sha256sum", [](const std::string& s) { return Digest(EVP_sha256(), s); });
+  define("sha256sum", [](const std::string& s) { return value::Sha256Hex(s); });
   define("sha512sum", [](const std::string& s) { return Digest(EVP_sha512(), s); });
   define("adler32sum", [](const std::string& s) { return std::to_string(Adler32(s)); });
 }

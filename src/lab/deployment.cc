@@ -45,6 +45,7 @@ class DeploymentSync {
       Create();
       return;  // the next look sees it
     }
+    Number();
     if (!value::Bool(d_, "spec", "paused")) {
       if (Str(d_, "spec", "strategy", "type") == "Recreate")
         Recreate();
@@ -159,14 +160,41 @@ class DeploymentSync {
                 else
                   s.erase(key);
               }
-              const char* now = enough ? "True" : "False";
-              if (Str(s, "conditions", 0, "status") != now)
-                s["conditions"] = {{{"type", "Available"},
-                                    {"status", now},
-                                    {"reason", enough ? "MinimumReplicasAvailable" : "MinimumReplicasUnavailable"},
-                                    {"lastTransitionTime", Rfc3339(WallNow())}}};
+              // As the real one words them.
+              SetCondition(
+                  s, "Available", enough, enough ? "MinimumReplicasAvailable" : "MinimumReplicasUnavailable",
+                  enough ? "Deployment has minimum availability." : "Deployment does not have minimum availability.");
+              bool done = Int(*fresh_, "status", "replicas") == wanted && all == wanted && available >= wanted;
+              SetCondition(s, "Progressing", true, done ? "NewReplicaSetAvailable" : "ReplicaSetUpdated",
+                           "ReplicaSet \"" + kube::Name(*fresh_) +
+                               (done ? "\" has successfully progressed." : "\" is progressing."));
             })
         .ok();
+  }
+
+  static void SetCondition(Json& status, const std::string& type, bool is, const std::string& reason,
+                           const std::string& message) {
+    Json& conditions = status["conditions"];
+    if (!conditions.is_array()) conditions = Json::array();
+    std::string now = Rfc3339(WallNow());
+    Json fresh = {{"type", type},       {"status", is ? "True" : "False"}, {"reason", reason},
+                  {"message", message}, {"lastUpdateTime", now},           {"lastTransitionTime", now}};
+    for (Json& c : conditions) {
+      if (Str(c, "type") != type) continue;
+      bool same = Str(c, "status") == Str(fresh, "status");
+      if (same) fresh["lastTransitionTime"] = c["lastTransitionTime"];
+      if (!same || Str(c, "reason") != reason || Str(c, "message") != message) c = fresh;
+      return;
+    }
+    conditions.push_back(fresh);
+  }
+
+  // The number of the template that is rolled out, as `kubectl rollout history` shows it.
+  void Number() {
+    std::string revision = kube::Annotation(*fresh_, kRevision);
+    if (kube::Annotation(d_, kRevision) == revision) return;
+    Json patch = {{"metadata", {{"annotations", {{kRevision, revision}}}}}};
+    (void)api_.Patch(kube::kDeployments, ns_, name_, kube::PatchType::kMerge, patch, {}).ok();
   }
 
   LocalApi& api_;

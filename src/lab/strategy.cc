@@ -189,6 +189,8 @@ void PrepareCreate(const ResourceType& t, Json& o) {
     return;
   } else if (t.has_status) {
     o.erase("status");
+    if (IsKind(t, "Deployment")) o["status"] = Json::object();
+    if (IsKind(t, "ReplicaSet")) o["status"] = {{"replicas", 0}};
     if (IsKind(t, "DaemonSet")) {
       o["metadata"]["annotations"][kTemplateGeneration] = "1";
       o["status"] = {

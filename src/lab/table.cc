@@ -92,6 +92,7 @@ Json Compute(const std::string& f, const Json& o) {
   if (f == "deploymentReady")
     return std::to_string(value::Int(o, "status", "readyReplicas")) + "/" +
            std::to_string(value::Int(o, "spec", "replicas"));
+  if (f == "updatedReplicas" || f == "availableReplicas") return value::Int(o, "status", f.c_str());
   if (f == "webhookCount") return std::to_string(ListSize(At(o, "webhooks")));
   if (f == "nodeStatus") {
     std::string ready = Str(kube::Condition(o, "Ready"), "status") == "True" ? "Ready" : "NotReady";

@@ -11,7 +11,7 @@ import replay  # noqa: E402
 
 # What depends on who else is at work in the cluster.
 BUSY = [{"case": "*", "path": "body*status*"}, {"case": "*", "path": "body*managedFields*"}, {"case": "pod/*", "path": "body*"}, {"case": "resourcequota/*", "path": "body*"},
-        {"case": "watch/*", "path": "body*"}]
+        {"case": "watch/*", "path": "body*"}, {"case": "deployment/*", "path": "body*"}]
 
 
 class RecordedAnswers(unittest.TestCase):

@@ -60,8 +60,11 @@ KINDS = [
     Kind("IstioCNI", "sailoperator.io/v1", "istiocnis", {"spec": {"version": "v1.28.5", "namespace": "istio-cni"}}, {"spec": {"version": "v1.28.6"}},
          [("unknown-version", {"spec": {"version": "v9.9.9"}}), ("namespace-changed", {"spec": {"namespace": "other"}}), ("wrong-type", {"spec": {"values": {"cni": {"chained": "maybe"}}}})],
          namespaced=False, status={"status": {"state": "Healthy", "observedGeneration": 1}}),
-    Kind("IstioRevision", "sailoperator.io/v1", "istiorevisions", {"spec": {"version": "v1.28.5", "namespace": "istio-system"}}, {"spec": {"version": "v1.28.6"}},
-         [("version-missing", {"spec": {"version": None}})], namespaced=False),
+    Kind("IstioRevision", "sailoperator.io/v1", "istiorevisions",
+         {"spec": {"version": "v1.28.5", "namespace": "istio-system", "values": {"revision": "one", "global": {"istioNamespace": "istio-system"}}}}, {"spec": {"version": "v1.28.6"}},
+         [("version-missing", {"spec": {"version": None}}), ("other-revision", {"spec": {"values": {"revision": "two"}}})], namespaced=False),
+    Kind("Deployment", "apps/v1", "deployments", {"spec": {"replicas": 0, "selector": {"matchLabels": {"app": "x"}}, "template": TEMPLATE}},
+         {"spec": {"template": {"spec": {"containers": [{"name": "a", "image": "example.test/a:2"}]}}}}, status={"status": {"replicas": 0}}),
 ]
 
 
