@@ -64,7 +64,7 @@ ZTUNNEL = obj(
     tolerations={"type": "array", "items": obj(key=S, operator=S, value=S, effect=S, tolerationSeconds=I)}, updateStrategy=ANY, variant=S,
     volumeMounts={"type": "array", "items": ANY}, volumes={"type": "array", "items": ANY}, xdsAddress=S)
 INVENTORY = {"type": "array", "description": "The objects that this resource made.", "items": obj(apiVersion=S, kind=S, namespace=S, name=S)}
-ROLLOUT = dict(obj(desired=I, updated=I, ready=I, failing={"type": "array", "items": obj(node=S, pod=S, reason=S, message=S)}), description="How far the nodes are.")
+ROLLOUT = dict(obj(desired=I, updated=I, ready=I, outdated=I, generation=I, progressedAt={"type": "string", "format": "date-time"}, undoneGeneration=I, undoneBecause=S, failing={"type": "array", "items": obj(node=S, pod=S, reason=S, message=S)}), description="How far the nodes are.")
 
 CONDITIONS = {"type": "array", "description": "The observations that status.state sums up. Each says which generation it is about.",
               "items": dict(obj(type=S, status=enum("True", "False", "Unknown"), reason=S, message=S, lastTransitionTime={"type": "string", "format": "date-time"},
@@ -106,12 +106,22 @@ def main():
         "IstioCNI", "istiocnis",
         dict(obj(version=version, profile=profile,
                  namespace=dict(S, default="istio-cni", description="Where the node agents run. It must exist.", **{"x-kubernetes-validations": IMMUTABLE}),
-                 values=dict(obj(cni=CNI, **{"global": GLOBAL}), description="Values of the istio-cni chart.")), required=["version", "namespace"]),
+                 values=dict(obj(cni=CNI, **{"global": GLOBAL}), description="Values of the istio-cni chart."),
+                 rollout=dict(obj(
+                     canary=dict(B, description="Updates one node first, and the others when its agent is ready."),
+                     maxSurge=dict(IOS, description="How many nodes have a second agent at once; as values.cni.rollingMaxSurge."),
+                     maxUnavailable=dict(IOS, description="How many nodes may be without an agent; as values.cni.rollingMaxUnavailable."),
+                     progressDeadlineSeconds=dict(I, minimum=1, description="An update in which no further node is updated for so long has failed; 600."),
+                     rollbackOnFailure=dict(B, description="Installs the last version that was complete again when an update has failed.")),
+                     description="How an update goes over the nodes.")), required=["version", "namespace"]),
         obj(observedGeneration=I, conditions=CONDITIONS, state=dict(S, description="The reason of the first condition that is not True, else Healthy."),
             runningVersion=dict(S, description="The oldest version that an agent runs; spec.version once the update is done."),
             rollout=ROLLOUT,
             controlPlanes={"type": "array", "description": "The control planes that use this CNI, and whether the versions fit.",
                            "items": obj(kind=S, name=S, version=S, allowed=B, message=S)},
+            lastGood=dict(ANY, description="What was installed when everything was ready for the last time."),
+            history={"type": "array", "description": "The versions that were installed everywhere, newest first.",
+                     "items": obj(version=S, completedAt={"type": "string", "format": "date-time"})},
             inventory=INVENTORY),
         [column("Namespace", ".spec.namespace", "The namespace of the node agents."), column("Profile", ".spec.profile", "The profile of values."), READY, STATUS, VERSION, AGE],
         NAME_DEFAULT, spec_default={"version": default, "namespace": "istio-cni"})

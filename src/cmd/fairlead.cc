@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 
 #include "cmd/chart_diff.h"
+#include "cmd/cni_update.h"
 #include "cmd/node_report.h"
 #include "cmd/render_chart.h"
 #include "cmd/version.h"
@@ -297,6 +298,14 @@ int main(int argc, char** argv) {
   logs->add_option("pod", o.args, "POD")->required();
   logs->add_option("-c,--container", o.container, "Container");
   logs->add_option("--tail", o.tail, "Only that many of the last lines");
+  std::string version;
+  auto* preflight = app.add_subcommand(
+      "preflight", "Say what an update of the CNI would meet; exit status 2 when it would be refused");
+  preflight->add_option("version", version, "The version to update to")->required();
+  auto* history = app.add_subcommand("history", "Show the versions of the CNI that were installed everywhere");
+  for (auto* c : {preflight, history}) c->add_option("-o,--output", o.output, "json")->check(CLI::IsMember({"json"}));
+  auto* rollback = app.add_subcommand("rollback", "Ask for the version of the CNI before the present one");
+  rollback->add_option("--to", version, "Another version");
   cmd::RenderOptions render;
   std::string run_dir = "/var/run/istio-cni";
   auto* node_command =
@@ -355,6 +364,24 @@ int main(int argc, char** argv) {
     return diff.detailed_exit_code && !text->empty() ? 2 : 0;
   }
   auto config = kube::LoadConfig(o.kubeconfig, o.context);
+  if (config.ok() && (preflight->parsed() || history->parsed() || rollback->parsed())) {
+    kube::Client client(*config);
+    Result<std::string> text = std::string();
+    bool refused = false;
+    if (preflight->parsed()) {
+      auto findings = cmd::Preflight(client, version);
+      text = findings.ok() ? Result<std::string>(cmd::Text(*findings, o.output == "json")) : findings.error();
+      refused = findings.ok() && cmd::HasFailed(*findings);
+    } else {
+      text = history->parsed() ? cmd::History(client, o.output == "json") : cmd::Rollback(client, version);
+    }
+    if (!text.ok()) {
+      fprintf(stderr, "error: %s\n", text.error().message.c_str());
+      return 1;
+    }
+    fputs(text->c_str(), stdout);
+    return refused ? 2 : 0;
+  }
   Status done = config.ok() ? (Cli(*config, o).*run)() : Status(config.error());
   if (done.ok()) return 0;
   fprintf(stderr, "error: %s\n", done.error().message.c_str());

@@ -30,6 +30,12 @@ void KeepUsage(Json& pod) {
   pod = {{"metadata", meta}, {"status", {{"phase", value::Str(pod, "status", "phase")}}}};
 }
 
+void KeepReadiness(Json& node) {
+  Json ready = kube::Condition(node, "Ready");
+  node = {{"metadata", {{"name", kube::Name(node)}, {"resourceVersion", kube::ResourceVersion(node)}}},
+          {"status", {{"conditions", {{{"type", "Ready"}, {"status", value::Str(ready, "status")}}}}}}};
+}
+
 }  // namespace
 
 Caches::Caches(kube::Api& api)
@@ -39,6 +45,7 @@ Caches::Caches(kube::Api& api)
       cnis(api, kube::kIstioCnis),
       ztunnels(api, kube::kZtunnels),
       namespaces(api, kube::kNamespaces),
+      nodes(api, kube::kNodes),
       workloads(api, kube::kPods),
       cni_pods(api, kube::kPods, "", Labelled("k8s-app=istio-cni-node")),
       ztunnel_pods(api, kube::kPods, "", Labelled("app=ztunnel")),
@@ -48,13 +55,25 @@ Caches::Caches(kube::Api& api)
       accounts(api, kube::kServiceAccounts, "", Labelled(kOwned)),
       mutating_webhooks(api, kube::kMutatingWebhooks, "", Labelled(kOwned)),
       validating_webhooks(api, kube::kValidatingWebhooks, "", Labelled(kOwned)),
-      all{&istios,     &revisions,         &tags,
-          &cnis,       &ztunnels,          &namespaces,
-          &workloads,  &cni_pods,          &ztunnel_pods,
-          &daemonsets, &deployments,       &configmaps,
-          &accounts,   &mutating_webhooks, &validating_webhooks},
+      all{&istios,
+          &revisions,
+          &tags,
+          &cnis,
+          &ztunnels,
+          &namespaces,
+          &nodes,
+          &workloads,
+          &cni_pods,
+          &ztunnel_pods,
+          &daemonsets,
+          &deployments,
+          &configmaps,
+          &accounts,
+          &mutating_webhooks,
+          &validating_webhooks},
       owned{&daemonsets, &deployments, &configmaps, &accounts, &mutating_webhooks, &validating_webhooks} {
   workloads.SetTrim(KeepUsage);
+  nodes.SetTrim(KeepReadiness);
   for (kube::Informer* i : {&configmaps, &accounts, &mutating_webhooks, &validating_webhooks}) i->SetTrim(KeepMetadata);
 }
 

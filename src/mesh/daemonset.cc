@@ -19,7 +19,12 @@ void DescribeRollout(Json& status, const Rollout& r) {
   Json failing = Json::array();
   for (const FailingNode& f : r.failing)
     failing.push_back({{"node", f.node}, {"pod", f.pod}, {"reason", f.reason}, {"message", f.message}});
-  status["rollout"] = {{"desired", r.desired}, {"updated", r.updated}, {"ready", r.ready_nodes}, {"failing", failing}};
+  Json& rollout = status["rollout"];
+  rollout["desired"] = r.desired;
+  rollout["updated"] = r.updated;
+  rollout["ready"] = r.ready_nodes;
+  rollout["outdated"] = r.outdated;
+  rollout["failing"] = failing;
   if (r.running_version.empty())
     status.erase("runningVersion");
   else

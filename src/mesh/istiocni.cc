@@ -2,6 +2,7 @@
 
 #include "mesh/daemonset.h"
 #include "mesh/values.h"
+#include "util/strings.h"
 
 namespace fairlead::mesh {
 namespace {
@@ -39,12 +40,15 @@ IstioCniController::IstioCniController(Operator& op)
       }
     return false;
   });
+  OnChange(op.caches.nodes, [](const kube::ObjectPtr& before, const kube::ObjectPtr& now) {
+    return before && now && At(*before, "status") != At(*now, "status");
+  });
   // Which control planes there are, and of which versions.
   OnChange(op.caches.istios);
   OnChange(op.caches.revisions);
 }
 
-std::optional<Problem> IstioCniController::Install(const Json& cni, const Result<Version>& version,
+std::optional<Problem> IstioCniController::Install(const Json& cni, const Json& spec, const Result<Version>& version,
                                                    const std::vector<ControlPlane>& planes, Json& status) {
   int64_t generation = kube::Generation(cni);
   std::string ns = Str(cni, "spec", "namespace");
@@ -68,19 +72,61 @@ std::optional<Problem> IstioCniController::Install(const Json& cni, const Result
   if (!resources.ok())
     return Problem{"ReconcileError", "error reconciling resource: failed to load chart: " + resources.error().message,
                    true};
-  auto values = ComputeCniValues(At(cni, "spec"), *version, (*resources)->profiles);
+  auto values = ComputeCniValues(spec, *version, (*resources)->profiles);
   if (!values.ok()) return Invalid(values.error().message);
+  SetLimits(*values, spec, status, generation, static_cast<int64_t>(NodesDown(cni).size()));
   return installer_.Install({{kube::kIstioCnis, cni}}, **resources,
                             {{.chart = "cni", .name = kRelease, .ns = ns, .values = *values}}, At(status, "inventory"));
 }
 
+std::vector<std::string> IstioCniController::NodesDown(const Json& cni) const {
+  std::vector<std::string> down;
+  for (const auto& pod : op_.caches.cni_pods.List()) {
+    std::string name = Str(*pod, "spec", "nodeName");
+    if (kube::Namespace(*pod) != Str(cni, "spec", "namespace") || name.empty()) continue;
+    auto node = op_.caches.nodes.Get(name);
+    if (node && Str(kube::Condition(*node, "Ready"), "status") != "True" && std::ranges::find(down, name) == down.end())
+      down.push_back(name);
+  }
+  return down;
+}
+
+void IstioCniController::DescribeProgress(const Json& cni, Json& status, const Rollout& rollout,
+                                          const Progress& progress, const std::vector<std::string>& down) {
+  int64_t generation = kube::Generation(cni);
+  auto set = [&](const char* type, bool is, const std::string& reason, const std::string& message) {
+    SetCondition(status, type, is ? "True" : "False", reason, message, generation, WallNow());
+  };
+  std::string done = std::to_string(rollout.updated) + " of " + std::to_string(rollout.desired) + " nodes";
+  std::string nodes_down = down.empty() ? "" : "; not ready: " + Join(down, ", ");
+  if (IsUndone(status, generation)) {
+    std::string message = "version " + Str(cni, "spec", "version") +
+                          " was undone: " + Str(status, "rollout", "undoneBecause") + "; " +
+                          Str(status, "lastGood", "version") + (rollout.ready ? " runs again" : " is being put back") +
+                          ". Set spec.version to another version to try again";
+    set("Progressing", false, "RolledBack", message);
+    set("Ready", false, "RolledBack", message);
+    return;
+  }
+  set("Ready", rollout.ready, rollout.reason, rollout.message + (rollout.ready ? "" : nodes_down));
+  if (rollout.ready)
+    set("Progressing", true, "Complete", "");
+  else if (progress.stalled)
+    set("Progressing", false, "ProgressDeadlineExceeded",
+        "no further node was updated since " + Str(status, "rollout", "progressedAt") + "; " + done +
+            " are; the others keep their agents. " + rollout.message + nodes_down);
+  else
+    set("Progressing", true, "Updating", done + " are updated" + nodes_down);
+}
+
 Result<Reconciler::Looked> IstioCniController::Look(const Json& cni, Json& status) {
   int64_t generation = kube::Generation(cni);
-  std::string ns = Str(cni, "spec", "namespace"), wanted = Str(cni, "spec", "version");
+  Json spec = SpecToInstall(cni);
+  std::string ns = Str(cni, "spec", "namespace"), wanted = Str(spec, "version");
   Result<Version> version = op_.config.catalog.Resolve(wanted);
   auto planes = ListControlPlanes(op_.caches, op_.config.catalog);
   if (version.ok()) JudgeSkew(*version, planes);
-  std::optional<Problem> problem = Install(cni, version, planes, status);
+  std::optional<Problem> problem = Install(cni, spec, version, planes, status);
   if (problem && problem->stale) return MakeError(Code::kConflict, problem->message);
   const Installed& installed = installer_.Of(cni);
   Json applied;
@@ -91,8 +137,9 @@ Result<Reconciler::Looked> IstioCniController::Look(const Json& cni, Json& statu
   }
   Rollout rollout = LookAtDaemonSet(applied, op_.caches.daemonsets, op_.caches.cni_pods, ns, kDaemonSet);
   status["controlPlanes"] = ToJson(planes);
-  DescribeRollout(status, rollout);
+  Looked looked{.again_after = std::nullopt, .retry = problem && problem->retry ? problem->message : ""};
   if (problem) {
+    DescribeRollout(status, rollout);
     SetCondition(status, "Reconciled", "False", problem->reason, problem->message, generation, WallNow());
     std::string serving = rollout.running_version.empty()
                               ? "no agent runs"
@@ -103,9 +150,18 @@ Result<Reconciler::Looked> IstioCniController::Look(const Json& cni, Json& statu
                  "version " + wanted + " is not installed: " + problem->message + " (" + serving + ")", generation,
                  WallNow());
   } else {
+    std::vector<std::string> down = NodesDown(cni);
+    Progress progress = TrackProgress(status, spec, rollout, generation, static_cast<int64_t>(down.size()), WallNow());
+    DescribeRollout(status, rollout);
+    looked.again_after = progress.left;
+    if (progress.undo && !IsUndone(status, generation)) {
+      status["rollout"]["undoneGeneration"] = generation;
+      status["rollout"]["undoneBecause"] = rollout.message;
+      looked.again_after = Millis(0);
+    }
+    if (rollout.ready && !IsUndone(status, generation)) RecordComplete(status, spec, WallNow());
     SetCondition(status, "Reconciled", "True", "Reconciled", "", generation, WallNow());
-    SetCondition(status, "Ready", rollout.ready ? "True" : "False", rollout.reason, rollout.message, generation,
-                 WallNow());
+    DescribeProgress(cni, status, rollout, progress, down);
   }
   op_.metrics.Set("fairlead_istiocni_nodes", {{"state", "desired"}}, static_cast<double>(rollout.desired),
                   "Nodes of the CNI by state");
@@ -113,7 +169,7 @@ Result<Reconciler::Looked> IstioCniController::Look(const Json& cni, Json& statu
   for (const ControlPlane& p : planes)
     op_.metrics.Set("fairlead_control_plane_skew", {{"kind", p.kind}, {"name", p.name}}, p.allowed ? 0 : 1,
                     "1 for a control plane that the CNI does not serve");
-  return Looked{.again_after = std::nullopt, .retry = problem && problem->retry ? problem->message : ""};
+  return looked;
 }
 
 Result<bool> IstioCniController::Remove(const Json& cni) {

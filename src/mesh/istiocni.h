@@ -5,6 +5,7 @@
 #pragma once
 #include "mesh/readiness.h"
 #include "mesh/reconciler.h"
+#include "mesh/rollout_plan.h"
 #include "mesh/skew.h"
 
 namespace fairlead::mesh {
@@ -16,8 +17,13 @@ class IstioCniController : public Reconciler {
  private:
   Result<Looked> Look(const Json& cni, Json& status) override;
   Result<bool> Remove(const Json& cni) override;
-  std::optional<Problem> Install(const Json& cni, const Result<Version>& version,
+  // `spec`: what is to be installed, which is not cni's own once its update was undone.
+  std::optional<Problem> Install(const Json& cni, const Json& spec, const Result<Version>& version,
                                  const std::vector<ControlPlane>& planes, Json& status);
+  // The agents' nodes that are not ready.
+  std::vector<std::string> NodesDown(const Json& cni) const;
+  void DescribeProgress(const Json& cni, Json& status, const Rollout& rollout, const Progress& progress,
+                        const std::vector<std::string>& down);
 };
 
 }  // namespace fairlead::mesh

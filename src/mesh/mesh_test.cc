@@ -10,6 +10,7 @@
 #include "mesh/applier.h"
 #include "mesh/readiness.h"
 #include "mesh/resources.h"
+#include "mesh/rollout_plan.h"
 #include "mesh/skew.h"
 #include "mesh/status.h"
 #include "mesh/values.h"
@@ -87,6 +88,79 @@ TEST(Skew, EveryCombinationOfMinorVersionsAndTheWayOutOfEachRefusal) {
   moving[0].next = "v1.29.6";
   JudgeSkew(*TheCatalog().Resolve("v1.27.9"), moving);
   EXPECT_NE(moving[0].message.find("is being updated to v1.29.6"), std::string::npos);
+}
+
+TEST(RolloutPlan, LimitsHowManyNodesChangeAtOnce) {
+  struct Case {
+    const char *values, *spec, *status;
+    int64_t down;
+    const char* want;  // rollingMaxSurge/rollingMaxUnavailable
+  };
+  const char* replacing = R"({"rollout": {"generation": 2, "updated": 1, "outdated": 2}})";
+  const char* waiting = R"({"rollout": {"generation": 2, "updated": 0, "outdated": 3}})";
+  const char* done = R"({"rollout": {"generation": 2, "updated": 3, "outdated": 0}})";
+  const Case cases[] = {
+      {"{}", "{}", replacing, 0, "null/null"},
+      {"{}", R"({"rollout": {"maxSurge": 3}})", replacing, 0, "3/null"},
+      {"{}", R"({"rollout": {"maxSurge": 3, "canary": true}})", waiting, 0, "1/null"},
+      {"{}", R"({"rollout": {"maxSurge": "50%", "canary": true}})", "{}", 0, "1/null"},
+      {"{}", R"({"rollout": {"maxSurge": "50%", "canary": true}})", replacing, 1, "\"50%\"/null"},
+      {"{}", R"({"rollout": {"maxSurge": 3, "canary": true}})", done, 1, "3/null"},
+      {"{}", "{}", replacing, 2, "3/null"},
+      {"{}", "{}", done, 2, "null/null"},
+      {R"({"cni": {"rollingMaxUnavailable": 2}})", "{}", replacing, 1, "null/3"},
+      {R"({"cni": {"rollingMaxUnavailable": 2}})", R"({"rollout": {"canary": true}})", waiting, 1, "null/2"},
+      {R"({"cni": {"rollingMaxUnavailable": 2}})", R"({"rollout": {"maxUnavailable": 0, "maxSurge": 4}})", done, 0,
+       "4/0"},
+      {R"({"cni": {"updateStrategy": {"type": "OnDelete"}}})", R"({"rollout": {"maxSurge": 4}})", waiting, 1,
+       "null/null"},
+  };
+  for (const Case& c : cases) {
+    Json values = Json::parse(c.values);
+    SetLimits(values, Json::parse(c.spec), Json::parse(c.status), 2, c.down);
+    EXPECT_EQ(At(values, "cni", "rollingMaxSurge").dump() + "/" + At(values, "cni", "rollingMaxUnavailable").dump(),
+              c.want)
+        << c.values << c.spec << c.status;
+  }
+}
+
+TEST(RolloutPlan, AnUpdateWithoutProgressIsUndoneOnceAndOnlyWhenAsked) {
+  WallTime start = *ParseRfc3339("2026-01-01T00:00:00Z");
+  auto at = [&](int seconds) { return start + std::chrono::seconds(seconds); };
+  Json spec = {{"version", "v1.28.7"}, {"rollout", {{"progressDeadlineSeconds", 60}, {"rollbackOnFailure", true}}}};
+  Json status = {{"lastGood", {{"version", "v1.28.6"}}}};
+  Rollout r;
+  r.desired = 3;
+  EXPECT_FALSE(TrackProgress(status, spec, r, 2, 0, at(0)).stalled);
+  EXPECT_EQ(Str(status, "rollout", "progressedAt"), "2026-01-01T00:00:00Z");
+  EXPECT_FALSE(TrackProgress(status, spec, r, 2, 0, at(59)).stalled);
+  r.updated = 1;  // progress
+  EXPECT_FALSE(TrackProgress(status, spec, r, 2, 0, at(59)).stalled);
+  status["rollout"]["updated"] = 1;
+  EXPECT_FALSE(TrackProgress(status, spec, r, 2, 0, at(110)).stalled);
+  Progress late = TrackProgress(status, spec, r, 2, 0, at(120));
+  EXPECT_TRUE(late.stalled && late.undo);
+  EXPECT_FALSE(TrackProgress(status, spec, r, 2, 2, at(120)).undo) << "the nodes that lack it are down";
+  Json unasked = spec;
+  unasked["rollout"].erase("rollbackOnFailure");
+  EXPECT_FALSE(TrackProgress(status, unasked, r, 2, 0, at(120)).undo);
+  Json first = status;
+  first.erase("lastGood");
+  EXPECT_FALSE(TrackProgress(first, spec, r, 2, 0, at(120)).undo) << "there is nothing to go back to";
+
+  status["rollout"]["undoneGeneration"] = 2;
+  Json cni = {{"metadata", {{"generation", 2}}}, {"spec", spec}, {"status", status}};
+  EXPECT_EQ(Str(SpecToInstall(cni), "version"), "v1.28.6");
+  cni["metadata"]["generation"] = 3;
+  EXPECT_EQ(Str(SpecToInstall(cni), "version"), "v1.28.7") << "a change of the resource tries again";
+
+  r.ready = true;
+  EXPECT_FALSE(TrackProgress(status, spec, r, 3, 0, at(500)).stalled);
+  RecordComplete(status, spec, at(500));
+  EXPECT_EQ(Str(status, "lastGood", "version"), "v1.28.7");
+  EXPECT_EQ(Str(status, "history", 0, "version"), "v1.28.7");
+  RecordComplete(status, spec, at(600));
+  EXPECT_EQ(At(status, "history").size(), 1u);
 }
 
 // A cluster of three nodes as the operator sees it.

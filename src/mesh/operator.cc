@@ -5,7 +5,8 @@ namespace fairlead::mesh {
 Status Operator::CheckCurrent(const std::vector<Input>& inputs) {
   auto decisive = [](const Json& o) {
     return std::tuple(kube::Uid(o), kube::Generation(o), kube::IsDeleting(o), value::At(o, "metadata", "annotations"),
-                      value::At(o, "status", "activeRevisionName"));
+                      value::At(o, "status", "activeRevisionName"),
+                      value::At(o, "status", "rollout", "undoneGeneration"));
   };
   for (const Input& input : inputs) {
     auto live = api.Get(input.resource, kube::Namespace(input.object), kube::Name(input.object));

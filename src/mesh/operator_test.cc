@@ -1,6 +1,6 @@
 // The whole operator against a simulated cluster: what one update writes, and what comes of it when any write fails, or
 // the operator dies after it.
-#include "mesh/simulated_cluster.h"
+#include "mesh/simulated_cluster_test.h"
 
 namespace fairlead::mesh {
 namespace {

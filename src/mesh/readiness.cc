@@ -101,8 +101,9 @@ Rollout ComputeRollout(const Json& applied, const Json& live, const std::vector<
   r.ready_nodes = Int(s, "numberReady");
   bool observed = !applied.is_null() && kube::Generation(live) >= kube::Generation(applied) &&
                   Int(s, "observedGeneration") >= kube::Generation(live);
-  bool old_left =
-      std::any_of(pods.begin(), pods.end(), [&](const Json* pod) { return !IsOf(*pod, tmpl) && !HasEnded(*pod); });
+  r.outdated =
+      std::count_if(pods.begin(), pods.end(), [&](const Json* pod) { return !IsOf(*pod, tmpl) && !HasEnded(*pod); });
+  bool old_left = r.outdated > 0;
   r.updating = !observed || old_left || Int(s, "updatedNumberScheduled") < r.desired;
   // Being replaced is something else than being broken: with an old agent on a node the node is served.
   if (!observed) return unready("Updating", "the DaemonSet " + name + " has not been observed in its new form yet");

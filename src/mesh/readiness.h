@@ -16,6 +16,7 @@ struct Rollout {
   bool ready = false;
   bool updating = false;  // some node does not run what was applied
   int64_t desired = 0, updated = 0, ready_nodes = 0;
+  int64_t outdated = 0;         // pods that are not of what was applied and have not ended
   std::string running_version;  // the oldest version on any node; "" when none runs
   std::vector<FailingNode> failing;
   std::string reason, message;  // of the Ready condition

@@ -60,12 +60,17 @@ Status Reconciler::WriteStatus(const Json& object, const Json& status) {
 }
 
 void Reconciler::Report(const Json& object, const Json& before, const Json& after) {
-  for (const std::string& type : traits_.state_order) {
-    const Json &old = FindCondition(before, type), &now = FindCondition(after, type);
+  for (const Json& now : At(after, "conditions")) {
+    std::string type = Str(now, "type");
+    const Json& old = FindCondition(before, type);
+    // Whether it is used is no event of its own; of what is not part of the state, only that it fails.
+    bool of_state = std::ranges::find(traits_.state_order, type) != traits_.state_order.end();
+    bool fails = Str(now, "status") == "False" && Str(old, "reason") != Str(now, "reason");
+    if (type == "InUse" || (!of_state && !fails)) continue;
     bool changed = Str(old, "status") != Str(now, "status") || Str(old, "reason") != Str(now, "reason") ||
                    (Str(now, "status") == "False" && Str(now, "reason") != "Updating" &&
                     Str(old, "message") != Str(now, "message"));
-    if (!changed || now.is_null()) continue;
+    if (!changed) continue;
     // What is not ready yet is the course of an update; what is not ready any more is a problem.
     bool still_starting = Str(now, "reason").ends_with("NotReady") && Str(old, "status") != "True";
     bool bad = Str(now, "status") == "False" && Str(now, "reason") != "Updating" && !still_starting;

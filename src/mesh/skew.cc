@@ -26,29 +26,37 @@ Result<SkewPolicy> ReadSkewPolicy(const Json& cni) {
                                        "\" is not known; use Enforce, Warn or Ignore");
 }
 
-std::vector<ControlPlane> ListControlPlanes(const Caches& caches, const Catalog& catalog) {
+std::vector<ControlPlane> ListControlPlanes(const std::vector<Json>& revisions, const std::vector<Json>& istios,
+                                            const Catalog& catalog) {
   std::vector<ControlPlane> out;
   std::set<std::string> owners;
-  for (const auto& r : caches.revisions.List()) {
-    if (kube::IsDeleting(*r)) continue;
+  for (const Json& r : revisions) {
+    if (kube::IsDeleting(r)) continue;
     ControlPlane plane{
-        "IstioRevision", kube::Name(*r), catalog.ResolveName(value::Str(*r, "spec", "version")), true, "", ""};
+        "IstioRevision", kube::Name(r), catalog.ResolveName(value::Str(r, "spec", "version")), true, "", "", false};
     // What runs decides, and what it is about to be; a version that was refused is neither.
-    std::string running = value::Str(*r, "status", "runningVersion");
-    bool refused = value::Str(kube::Condition(*r, "Reconciled"), "reason") == "VersionSkew";
+    std::string running = value::Str(r, "status", "runningVersion");
+    bool refused = value::Str(kube::Condition(r, "Reconciled"), "reason") == "VersionSkew";
     plane.refused = refused && running.empty();
     if (!running.empty() && running != plane.version) {
       if (!refused) plane.next = plane.version;
       plane.version = running;
     }
     out.push_back(plane);
-    if (const Json& owner = kube::ControllerOf(*r); !owner.is_null()) owners.insert(value::Str(owner, "uid"));
+    if (const Json& owner = kube::ControllerOf(r); !owner.is_null()) owners.insert(value::Str(owner, "uid"));
   }
-  for (const auto& i : caches.istios.List())
-    if (!kube::IsDeleting(*i) && !owners.contains(kube::Uid(*i)))
+  for (const Json& i : istios)
+    if (!kube::IsDeleting(i) && !owners.contains(kube::Uid(i)))
       out.push_back(
-          {"Istio", kube::Name(*i), catalog.ResolveName(value::Str(*i, "spec", "version")), true, "", "", false});
+          {"Istio", kube::Name(i), catalog.ResolveName(value::Str(i, "spec", "version")), true, "", "", false});
   return out;
+}
+
+std::vector<ControlPlane> ListControlPlanes(const Caches& caches, const Catalog& catalog) {
+  std::vector<Json> revisions, istios;
+  for (const auto& r : caches.revisions.List()) revisions.push_back(*r);
+  for (const auto& i : caches.istios.List()) istios.push_back(*i);
+  return ListControlPlanes(revisions, istios, catalog);
 }
 
 std::string ExplainSkew(const std::string& cni, const ControlPlane& plane, const std::string& version) {

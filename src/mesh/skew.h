@@ -25,6 +25,8 @@ struct ControlPlane {
 
 // Every revision with the version that it runs, and those that it is about to run; an Istio without a revision yet
 // with the version that it wants.
+std::vector<ControlPlane> ListControlPlanes(const std::vector<Json>& revisions, const std::vector<Json>& istios,
+                                            const Catalog& catalog);
 std::vector<ControlPlane> ListControlPlanes(const Caches& caches, const Catalog& catalog);
 // Why a CNI of the version does not serve a control plane of the other, and what to do; "" = it does.
 std::string ExplainSkew(const std::string& cni, const ControlPlane& plane, const std::string& version);

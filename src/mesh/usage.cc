@@ -33,8 +33,8 @@ Usage::Usage(Caches& caches) : caches_(caches) {
       const Json& o = before ? *before : *now;
       return IsAmbient(o) || !NameAskedFor(o).empty() || !NameUsedBy(o, value::Null()).empty();
     }
-    auto said = [](const Json& o) { return std::tuple(NameAskedFor(o), NameUsedBy(o, value::Null()), IsAmbient(o)); };
-    return said(*before) != said(*now);
+    return NameAskedFor(*before) != NameAskedFor(*now) || IsAmbient(*before) != IsAmbient(*now) ||
+           NameUsedBy(*before, value::Null()) != NameUsedBy(*now, value::Null());
   };
   for (kube::Informer* i : {&caches.namespaces, &caches.workloads})
     i->AddHandler([this, matters](const kube::ObjectPtr& before, const kube::ObjectPtr& now) {

@@ -26,7 +26,7 @@ class Tree(unittest.TestCase):
                 allowed |= modules[dep][1]
             for path in (ROOT / "src" / name).iterdir():
                 for included in re.findall(r'^#include "([a-z_]+)/', path.read_text(), re.M):
-                    if included in modules and included != name and included not in deps and not path.name.endswith("_test.cc"):
+                    if included in modules and included != name and included not in deps and not path.name.endswith(("_test.cc", "_test.h")):
                         wrong.append(f"{path.relative_to(ROOT)} includes {included}, which {name} does not declare")
         self.assertEqual(wrong, [])
 

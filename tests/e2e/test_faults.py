@@ -70,6 +70,22 @@ class BadInput(unittest.TestCase):
     def test_a_profile_without_values(self):
         self.fails_and_recovers({"profile": "external"}, {"profile": None}, "ReconcileError", 'profile "external"')
 
+    def test_an_update_that_fails_is_undone_when_that_is_wanted(self):
+        c = self.c
+        agents = {p["metadata"]["uid"] for p in c.agents()}
+        version = c.get("istiocni", "default")["spec"]["version"]
+        c.kubectl("patch", "istiocni", "default", "--type=merge", "-p", json.dumps({"spec": {"version": "v1.28.7", "rollout": {"rollbackOnFailure": True, "progressDeadlineSeconds": 3, "canary": True, "maxSurge": 2}}}))
+        c.wait_until(lambda: c.get("istiocni", "default")["status"]["state"] == "RolledBack", 20, "the update is undone")
+        message = c.condition()["message"]
+        for part in ("version v1.28.7 was undone", "node node-", version + " "):
+            self.assertIn(part, message)
+        c.wait_until(lambda: "runs again" in c.condition()["message"], 20, "the former version runs again")
+        self.assertEqual({p["metadata"]["uid"] for p in c.agents() if pod_ready(p)}, agents, "the agents that served were not touched")
+        self.assertIn("RolledBack", [e["reason"] for e in c.events()])
+        c.kubectl("patch", "istiocni", "default", "--type=merge", "-p", json.dumps({"spec": {"version": version, "rollout": None}}))
+        c.wait_ready()
+        self.assertEqual({p["metadata"]["uid"] for p in c.agents()}, agents)
+
     def test_version_skew_is_refused_before_a_node_is_touched(self):
         c = self.c
         c.apply({"apiVersion": "sailoperator.io/v1", "kind": "IstioRevision", "metadata": {"name": "old"}, "spec": {"version": "v1.28.4", "namespace": "istio-system", "values": {"revision": "old", "global": {"istioNamespace": "istio-system"}}}},

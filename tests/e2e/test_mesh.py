@@ -1,9 +1,10 @@
 """The whole update of a mesh on the lab, control plane first: what a person types, and what kubectl then shows."""
 import json
+import subprocess
 import time
 import unittest
 
-from client import mesh_pod, pod_ready
+from client import BUILD, mesh_pod, pod_ready
 from cluster import Cluster
 
 
@@ -98,6 +99,36 @@ class InPlace(Mesh):
         self.ready(c, "istio", "default")
         done = c.run("patch", "istio", "default", "--type=merge", "-p", '{"spec":{"namespace":"other"}}')
         self.assertIn("Value is immutable", done.stderr)
+
+
+class Commands(Mesh):
+    def fairlead(self, c, *words):
+        return subprocess.run([str(BUILD / "fairlead"), *words], env=c.env, text=True, capture_output=True, timeout=30)
+
+    def test_preflight_history_and_rollback(self):
+        c = self.start()
+        self.assertIn("there is no IstioCNI", self.fairlead(c, "preflight", "v1.28.6").stderr)
+        c.apply(istio("v1.28.6", values={"pilot": {"cni": {"enabled": False}}}))
+        self.ready(c, "istio", "default")
+        c.install_cni("v1.28.5")
+        c.wait_ready()
+        good = self.fairlead(c, "preflight", "v1.28.6")
+        self.assertEqual((good.returncode, good.stderr), (0, ""))
+        self.assertRegex(good.stdout, r"version +ok +v1.28.5 -> v1.28.6\n")
+        self.assertRegex(good.stdout, r"version skew +ok +fits IstioRevision/default v1.28.6\n")
+        self.assertRegex(good.stdout, r"every node has an agent +ok +3 agents are ready\n")
+        for version, message in (("v1.29.6", "Update the control plane to 1.29 first"), ("v1.26.3", "end-of-life"), ("v9", "not found")):
+            bad = self.fairlead(c, "preflight", version, "-o", "json")
+            self.assertEqual(bad.returncode, 2, version)
+            self.assertIn(message, " ".join(f["detail"] for f in json.loads(bad.stdout) if f["result"] == "failed"))
+        self.assertIn("no version before v1.28.5", self.fairlead(c, "rollback").stderr)
+        self.patch(c, "istiocni", "default", {"version": "v1.28.6"})
+        c.wait_ready()
+        self.assertEqual([line.split()[0] for line in self.fairlead(c, "history").stdout.splitlines()], ["VERSION", "v1.28.6", "v1.28.5"])
+        back = self.fairlead(c, "rollback")
+        self.assertIn("v1.28.6 -> v1.28.5", back.stdout)
+        c.wait_ready()
+        self.assertEqual(c.get("istiocni", "default")["status"]["runningVersion"], "v1.28.5")
 
 
 class RevisionBased(Mesh):

@@ -1,0 +1,143 @@
+#include "cmd/cni_update.h"
+
+#include "embedded/catalog.h"
+#include "mesh/skew.h"
+#include "util/strings.h"
+
+namespace fairlead::cmd {
+namespace {
+
+using value::At;
+using value::Str;
+
+constexpr const char* kName = "default";
+
+Finding Judge(const std::string& check, const std::vector<std::string>& wrong, const char* result,
+              const std::string& fine) {
+  if (wrong.empty()) return {check, "ok", fine};
+  return {check, result, Join(wrong, "; ")};
+}
+
+Finding CheckSkew(const mesh::Catalog& catalog, const mesh::Version& version, const std::vector<Json>& revisions,
+                  const std::vector<Json>& istios, const Json& cni) {
+  auto planes = mesh::ListControlPlanes(revisions, istios, catalog);
+  mesh::JudgeSkew(version, planes);
+  auto policy = mesh::ReadSkewPolicy(cni);
+  if (!policy.ok()) return {"version skew", "failed", policy.error().message};
+  std::string skew = mesh::SkewMessage(planes);
+  std::vector<std::string> fit;
+  for (const auto& p : planes) fit.push_back(p.kind + "/" + p.name + " " + p.version);
+  if (skew.empty()) return {"version skew", "ok", planes.empty() ? "no control plane" : "fits " + Join(fit, ", ")};
+  return {"version skew", *policy == mesh::SkewPolicy::kEnforce ? "failed" : "warning", skew};
+}
+
+// Nodes on which the update cannot be done now, or cannot be told.
+std::vector<Finding> CheckNodes(const std::vector<Json>& nodes, const std::vector<Json>& agents) {
+  std::vector<std::string> down, pressed, uncovered;
+  std::set<std::string> covered;
+  for (const Json& pod : agents)
+    if (kube::IsPodReady(pod)) covered.insert(Str(pod, "spec", "nodeName"));
+  for (const Json& node : nodes) {
+    std::string name = kube::Name(node);
+    if (Str(kube::Condition(node, "Ready"), "status") != "True") {
+      down.push_back(name);
+      continue;
+    }
+    for (const char* type : {"DiskPressure", "MemoryPressure", "PIDPressure"})
+      if (Str(kube::Condition(node, type), "status") == "True") pressed.push_back(name + ": " + type);
+    if (!covered.contains(name)) uncovered.push_back(name);
+  }
+  return {Judge("nodes are ready", down, "warning", std::to_string(nodes.size()) + " nodes"),
+          Judge("nodes have room", pressed, "warning", "no pressure"),
+          Judge("every node has an agent", uncovered, "warning", std::to_string(covered.size()) + " agents are ready")};
+}
+
+// Pods of the mesh that start while the update goes on wait for an agent; those that do not start already are a problem
+// of before.
+Finding CheckPods(const std::vector<Json>& pods) {
+  std::vector<std::string> waiting;
+  for (const Json& pod : pods) {
+    bool of_mesh = kube::HasAnnotation(pod, "sidecar.istio.io/status") ||
+                   kube::Annotation(pod, "ambient.istio.io/redirection") == "enabled";
+    if (of_mesh && Str(pod, "status", "phase") == "Pending") waiting.push_back(kube::Key(pod));
+  }
+  return Judge("pods of the mesh run", waiting, "warning", "none is waiting");
+}
+
+}  // namespace
+
+Result<std::vector<Finding>> Preflight(kube::Api& api, const std::string& wanted) {
+  std::vector<Finding> out;
+  FL_ASSIGN(mesh::Catalog catalog, mesh::Catalog::Parse(embedded::catalog().at("versions.yaml"), "version catalogue"));
+  auto cni = api.Get(kube::kIstioCnis, "", kName);
+  if (!cni.ok() && cni.error().code != Code::kNotFound) return cni.error();
+  if (!cni.ok()) return MakeError(Code::kNotFound, "there is no IstioCNI \"default\"; nothing to update");
+  std::string ns = Str(*cni, "spec", "namespace"), running = Str(*cni, "status", "runningVersion");
+  auto version = catalog.Resolve(wanted);
+  out.push_back(version.ok() ? Finding{"version", "ok", running + " -> " + version->name}
+                             : Finding{"version", "failed", version.error().message});
+  FL_ASSIGN(auto revisions, api.List(kube::kIstioRevisions, "", {}));
+  FL_ASSIGN(auto istios, api.List(kube::kIstios, "", {}));
+  if (version.ok()) out.push_back(CheckSkew(catalog, *version, revisions.items, istios.items, *cni));
+  std::string state = Str(*cni, "status", "state");
+  out.push_back({"state", state == "Healthy" ? "ok" : "warning",
+                 state == "Healthy" ? state : state + ": " + Str(kube::Condition(*cni, "Ready"), "message")});
+  FL_ASSIGN(auto nodes, api.List(kube::kNodes, "", {}));
+  FL_ASSIGN(auto agents,
+            api.List(kube::kPods, ns,
+                     {.label_selector = "k8s-app=istio-cni-node", .field_selector = "", .resource_version = ""}));
+  for (Finding& f : CheckNodes(nodes.items, agents.items)) out.push_back(std::move(f));
+  FL_ASSIGN(auto pods, api.List(kube::kPods, "", {}));
+  out.push_back(CheckPods(pods.items));
+  return out;
+}
+
+bool HasFailed(const std::vector<Finding>& findings) {
+  return std::ranges::any_of(findings, [](const Finding& f) { return f.result == "failed"; });
+}
+
+std::string Text(const std::vector<Finding>& findings, bool json) {
+  if (json) {
+    Json all = Json::array();
+    for (const Finding& f : findings) all.push_back({{"check", f.check}, {"result", f.result}, {"detail", f.detail}});
+    return value::DumpPretty(all) + "\n";
+  }
+  std::string out;
+  auto line = [&](const std::string& a, const std::string& b, const std::string& c) {
+    out += a + std::string(a.size() < 26 ? 26 - a.size() : 1, ' ') + b +
+           std::string(b.size() < 10 ? 10 - b.size() : 1, ' ') + c + "\n";
+  };
+  line("CHECK", "RESULT", "DETAIL");
+  for (const Finding& f : findings) line(f.check, f.result, f.detail);
+  return out;
+}
+
+Result<std::string> History(kube::Api& api, bool json) {
+  FL_ASSIGN(Json cni, api.Get(kube::kIstioCnis, "", kName));
+  const Json& history = At(cni, "status", "history");
+  if (json) return value::DumpPretty(history.is_array() ? history : Json::array()) + "\n";
+  std::string out = "VERSION         COMPLETED\n";
+  for (const Json& entry : history) {
+    std::string version = Str(entry, "version");
+    out += version + std::string(version.size() < 16 ? 16 - version.size() : 1, ' ') + Str(entry, "completedAt") + "\n";
+  }
+  return out;
+}
+
+Result<std::string> Rollback(kube::Api& api, const std::string& to) {
+  FL_ASSIGN(Json cni, api.Get(kube::kIstioCnis, "", kName));
+  std::string now = Str(cni, "spec", "version"), target = to;
+  for (const Json& entry : At(cni, "status", "history"))
+    if (target.empty() && Str(entry, "version") != now) target = Str(entry, "version");
+  if (target.empty())
+    return MakeError(
+        Code::kNotFound,
+        "no version before " + now + " was ever complete (status.history of istiocni/default); name one with --to");
+  if (target == now) return "istiocni/default has " + now + " already\n";
+  FL_ASSIGN(Json changed,
+            api.Patch(kube::kIstioCnis, "", kName, kube::PatchType::kMerge, {{"spec", {{"version", target}}}}, {}));
+  return "istiocni/default: " + now + " -> " + Str(changed, "spec", "version") +
+         "; wait with: kubectl wait --for=condition=Ready istiocnis/default\n";
+}
+
+}  // namespace fairlead::cmd
