@@ -47,4 +47,12 @@ fairlead_module(NAME lab LAYER 4 DEPS util value http kernel kube controller LIB
   TESTS lab_test.cc)
 fairlead_module(NAME mesh LAYER 4 DEPS util value kube chart controller
   SOURCES applier.cc caches.cc catalog.cc daemonset.cc installer.cc istio.cc istiocni.cc istiorevision.cc istiorevisiontag.cc operator.cc readiness.cc reconciler.cc resources.cc rollout_plan.cc skew.cc status.cc usage.cc values.cc ztunnel.cc
-  TESTS mesh_test.cc operator_test.cc TEST_LIBS fl_lab fl_embedded_catalog fl_embedded_profiles fl_embedded_charts)
+  TESTS mesh_test.cc TEST_LIBS fl_embedded_catalog fl_embedded_profiles fl_embedded_charts)
+if(FAIRLEAD_TESTS)
+  # The whole operator against the lab's API server: minutes, where the module's own tests take moments.
+  add_executable(operator_test src/mesh/operator_test.cc)
+  target_link_libraries(operator_test PRIVATE fl_mesh fl_lab GTest::gtest GTest::gtest_main fl_embedded_catalog fl_embedded_profiles fl_embedded_charts)
+  target_precompile_headers(operator_test REUSE_FROM fl_pch)
+  add_test(NAME operator COMMAND operator_test WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  set_tests_properties(operator PROPERTIES LABELS unit TIMEOUT 900)
+endif()

@@ -25,7 +25,7 @@ class Sum:
 def run_binary(path, total):
     """A GoogleTest binary: its own counts, and the reasons of its skips."""
     started = time.monotonic()
-    done = subprocess.run([str(path)], cwd=ROOT, text=True, capture_output=True, timeout=600)
+    done = subprocess.run([str(path)], cwd=ROOT, text=True, capture_output=True, timeout=900)
     out = done.stdout + done.stderr
     passed = len(re.findall(r"^\[       OK \]", out, re.M))
     failed = sorted(set(re.findall(r"^\[  FAILED  \] (\S+?)(?: \(|,|$)", out, re.M)))

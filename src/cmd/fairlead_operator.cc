@@ -26,6 +26,7 @@ namespace {
 using namespace fairlead;
 
 struct Flags {
+  std::string config_file = "/etc/sail-operator/config.properties";
   std::string kubeconfig, catalog_file, hub, mesh_hub, chart_dir, resource_dir,
       log_level = "info", ns, health = "0.0.0.0:8081", metrics = "0.0.0.0:8443";
   bool leader_elect = true, log_json = false;
@@ -69,6 +70,12 @@ Result<mesh::OperatorConfig> LoadOperatorConfig(const Flags& flags, kube::Client
             mesh::Catalog::Parse(catalog, flags.catalog_file.empty() ? "version catalogue" : flags.catalog_file));
   if (!flags.hub.empty()) config.catalog.SetHub(flags.hub);
   if (!flags.mesh_hub.empty()) config.catalog.SetMeshHub(flags.mesh_hub);
+  if (FileExists(flags.config_file)) {
+    FL_ASSIGN(std::string properties, ReadFile(flags.config_file, 1 << 20));
+    for (const std::string& key : config.catalog.SetImages(properties))
+      Log(Level::kWarn, "an image for a version or component that is not known",
+          {{"file", flags.config_file}, {"key", key}});
+  }
   mesh::Resources builtin{.charts = {}, .profiles = embedded::profiles()};
   FL_ASSIGN(builtin.charts, LoadCharts(flags.chart_dir));
   config.resources = mesh::ResourceSet(std::move(builtin), flags.resource_dir);
@@ -145,6 +152,10 @@ int main(int argc, char** argv) {
   app.add_option("--hub", flags.hub, "Registry and path of the images, instead of the catalogue's");
   app.add_option("--mesh-hub", flags.mesh_hub,
                  "Registry and path of the control plane's and the proxies' images, where that is another than --hub");
+  app.add_option(
+         "--config-file", flags.config_file,
+         "Images of single components, one a line: images.v1_28_6.cni=\"registry.example/install-cni@sha256:...\"")
+      ->capture_default_str();
   app.add_option("--chart", flags.chart_dir,
                  "An istio-cni chart, a directory or a .tgz, to use instead of the built-in one");
   app.add_option("--resource-directory", flags.resource_dir,

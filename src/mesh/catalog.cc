@@ -42,6 +42,33 @@ void Catalog::SetMeshHub(const std::string& hub) {
   for (auto& [name, v] : versions_) v.mesh_hub = hub;
 }
 
+std::string Version::Image(const std::string& image) const {
+  auto own = images.find(image);
+  return own != images.end() ? own->second : Hub(image) + "/" + image + ":" + number;
+}
+
+std::vector<std::string> Catalog::SetImages(const std::string& properties) {
+  static const std::map<std::string, std::string> kComponents = {
+      {"cni", "install-cni"}, {"istiod", "pilot"}, {"proxy", "proxyv2"}, {"ztunnel", "ztunnel"}};
+  std::vector<std::string> unknown;
+  for (const std::string& line : SplitNonEmpty(properties, '\n')) {
+    size_t equals = line.find('=');
+    std::string key = line.substr(0, equals);
+    if (!key.starts_with("images.") || equals == line.npos) continue;
+    size_t dot = key.rfind('.');
+    auto version = versions_.find(ReplaceAll(key.substr(7, dot - 7), "_", "."));
+    auto component = kComponents.find(key.substr(dot + 1));
+    std::string image = line.substr(equals + 1);
+    if (auto quoted = value::ParseJson(image, key); quoted.ok() && quoted->is_string())
+      image = quoted->get<std::string>();
+    if (dot < 7 || version == versions_.end() || component == kComponents.end() || image.empty())
+      unknown.push_back(key);
+    else
+      version->second.images[component->second] = image;
+  }
+  return unknown;
+}
+
 std::string Catalog::ResolveName(const std::string& name) const {
   auto it = aliases_.find(name);
   return it == aliases_.end() ? name : it->second;

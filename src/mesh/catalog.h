@@ -14,9 +14,11 @@ struct Version {
   std::string hub;       // of the CNI's images
   std::string mesh_hub;  // of those of the control plane and of the proxies
 
+  std::map<std::string, std::string> images;  // of a component: instead of the one that hub and version make
+
   const std::string& Hub(std::string_view image) const { return image == "install-cni" ? hub : mesh_hub; }
-  // "install-cni" -> HUB/install-cni:1.28.6
-  std::string Image(std::string_view image) const { return Hub(image) + "/" + std::string(image) + ":" + number; }
+  // "install-cni" -> HUB/install-cni:1.28.6; pilot, proxyv2 and ztunnel likewise.
+  std::string Image(const std::string& image) const;
 };
 
 class Catalog {
@@ -30,6 +32,10 @@ class Catalog {
   // Where images come from instead: all of them, or those of the control plane and the proxies.
   void SetHub(const std::string& hub);
   void SetMeshHub(const std::string& hub);
+  // Images of single components, as annotations of the operator's pods have them, in the form that the downward API
+  // writes: images.v1_28_6.cni="registry.example/install-cni@sha256:..."; cni, istiod, proxy, ztunnel. Other lines do
+  // not matter. The answer names the lines that say nothing that is known.
+  std::vector<std::string> SetImages(const std::string& properties);
 
  private:
   std::map<std::string, Version> versions_;

@@ -140,9 +140,6 @@ Result<Reconciler::Looked> IstioController::Look(const Json& istio, Json& status
     problem = Ensure(istio, active, *version, wanted);
     if (problem && problem->stale) return MakeError(Code::kConflict, problem->message);
     if (!problem) status["activeRevisionName"] = active;
-    if (!problem) {
-      FL_ASSIGN(looked.again_after, Prune(istio, active));
-    }
   }
   int64_t total = 0, ready = 0, in_use = 0;
   for (const auto& r : op_.caches.revisions.List()) {
@@ -172,6 +169,10 @@ Result<Reconciler::Looked> IstioController::Look(const Json& istio, Json& status
     set("Reconciled", "True", "Reconciled", "");
     set("Ready", "False", "Updating", "IstioRevision " + active + " is being brought to version " + version->name);
     return looked;
+  }
+  // Others go once the active one has taken their place: one that cannot be installed takes nobody's.
+  if (Str(kube::Condition(*revision, "Ready"), "status") == "True") {
+    FL_ASSIGN(looked.again_after, Prune(istio, active));
   }
   for (const char* type : {"Reconciled", "Ready", "DependenciesHealthy"})
     if (const Json& c = kube::Condition(*revision, type); !c.is_null())

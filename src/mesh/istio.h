@@ -1,7 +1,7 @@
 // The controller of Istio: which revisions of its control plane there are, and which one is active.
 //
 // InPlace has one revision with the resource's own name, RevisionBased one a version. A revision that is not active any
-// more goes when nothing has used it for the grace period.
+// more goes when the active one is ready and nothing has used it for the grace period.
 #pragma once
 #include "mesh/reconciler.h"
 

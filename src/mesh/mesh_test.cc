@@ -35,6 +35,26 @@ TEST(Catalog, ResolvesAliasesAndRefusesWhatCannotBeInstalled) {
     EXPECT_FALSE(Catalog::Parse(bad, "f").ok()) << bad;
 }
 
+TEST(Catalog, ImagesOfSingleComponentsComeFromTheOperatorsAnnotations) {
+  Catalog c = TheCatalog();
+  auto unknown = c.SetImages(
+      "images.v1_28_6.cni=\"r.example/cni@sha256:0\"\nimages.v1_28_6.istiod=\"r.example/pilot:x\"\n"
+      "images.v1_28_6.proxy=\"r.example/proxy:x\"\nkubernetes.io/config.seen=\"2026\"\nimages.v9_9_9.cni=\"a\"\n"
+      "images.v1_28_6.tea=\"a\"\nimages=\"a\"\n");
+  EXPECT_EQ(unknown, (std::vector<std::string>{"images.v9_9_9.cni", "images.v1_28_6.tea"}));
+  Version v = *c.Resolve("v1.28.6");
+  auto image = [&](const Json& values) {
+    return Str(*ComputeCniValues({{"values", values}}, v, embedded::profiles()), "cni", "image");
+  };
+  EXPECT_EQ(image(Json::object()), "r.example/cni@sha256:0");
+  EXPECT_EQ(image({{"global", {{"hub", "mine"}}}}), "") << "a user's hub goes before";
+  EXPECT_EQ(image({{"cni", {{"image", "mine/x:y"}}}}), "mine/x:y");
+  Json istiod = ComputeIstiodValues({{"values", Json::object()}}, v);
+  EXPECT_EQ(Str(istiod, "pilot", "image"), "r.example/pilot:x");
+  EXPECT_EQ(Str(istiod, "global", "proxy", "image"), "r.example/proxy:x");
+  EXPECT_EQ(c.Resolve("v1.28.5")->Image("install-cni"), "localhost/fairlead/install-cni:1.28.5");
+}
+
 TEST(Skew, AllowsTheSameMinorAndOneAhead) {
   const std::pair<const char*, bool> cases[] = {{"v1.28.0", true},        {"v1.28.10", true}, {"v1.29.6", true},
                                                 {"v1.27.9", false},       {"v1.30.0", false}, {"v2.28.0", false},

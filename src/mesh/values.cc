@@ -28,7 +28,7 @@ Result<Json> MergeSpec(const Json& spec, const Profiles& profiles) {
 }
 
 // A user who names a hub, a tag or an image keeps it; otherwise the catalogue decides.
-void SetImage(Json& values, const char* section, std::string_view image, const Version& version) {
+void SetImage(Json& values, const char* section, const std::string& image, const Version& version) {
   auto set = [&](const char* where, const char* key) { return !value::IsEmpty(At(values, where, key)); };
   bool own = set(section, "image") || set(section, "hub") || set(section, "tag") || set("global", "hub") ||
              set("global", "tag");
@@ -56,6 +56,12 @@ Result<Json> ComputeRevisionValues(const Json& istio_spec, const std::string& re
 Json ComputeIstiodValues(const Json& revision_spec, const Version& version) {
   Json values = At(revision_spec, "values").is_object() ? revision_spec["values"] : Json::object();
   SetImage(values, "pilot", "pilot", version);
+  // The sidecars' as well, where it has been named.
+  bool own = !value::IsEmpty(At(revision_spec, "values", "global", "hub")) ||
+             !value::IsEmpty(At(revision_spec, "values", "global", "tag"));
+  for (const char* proxy : {"proxy", "proxy_init"})
+    if (!own && version.images.contains("proxyv2") && value::IsEmpty(At(values, "global", proxy, "image")))
+      values["global"][proxy]["image"] = version.Image("proxyv2");
   return values;
 }
 

@@ -23,7 +23,7 @@ CNI = [{}, {"cni": {"ambient": {"enabled": True}}}, {"profile": "ambient"}, {"cn
        {"cni": {"terminationGracePeriodSeconds": 60, "istioOwnedCNIConfig": True, "istioOwnedCNIConfigFileName": "02.conflist"}}, {"cni": {"cniBinDir": "", "cniConfDir": "/x"}}, {"unknown": {"key": [1, {"a": None}]}},
        {"global": {"resourceScope": "cluster"}}, {"global": {"resourceScope": "namespace"}, "cni": {"resourceQuotas": {"enabled": True}}}, {"global": {"resourceScope": "all of it"}}, {"global": {"networkPolicy": {"enabled": True}}},
        {"global": {"networkPolicy": None}}, {"cni": {"provider": "multus"}, "global": {"resourceScope": "cluster"}}, {"cni": {"resources": None}, "global": {"defaultResources": {"requests": {"cpu": "1m"}}}}]
-OPERATOR = [{}, {"replicas": 1}, {"createNamespace": True}, {"grants": {"deletePods": True}}, {"image": {"tag": "x"}}, {"nope": True}, {"replicas": "two"}]
+OPERATOR = [{}, {"replicas": 1}, {"createNamespace": True}, {"grants": {"deletePods": True}}, {"image": {"tag": "x"}}, {"images": {"v1_28_6.cni": "r.example/cni@sha256:0"}}, {"grants": {"controlPlane": False}}, {"grants": {"certSigners": ["a/b"]}, "meshHub": "m"}, {"nope": True}, {"replicas": "two"}]
 
 ODD = [{}, {"profile": "nope"}, {"global": {"platform": "gke"}}, {"compatibilityVersion": 1.27}, {"compatibilityVersion": "1.1"}, {"global": None}, {"global": {"resourceScope": "cluster"}}, {"global": {"resourceScope": "namespace"}},
        {"global": {"networkPolicy": {"enabled": True}}}, {"profile": "ambient", "global": {"platform": "openshift"}}, {"global": {"hub": "h", "tag": 1.28, "variant": "distroless", "imagePullSecrets": ["s"], "imagePullPolicy": "Always", "logAsJson": True}}]

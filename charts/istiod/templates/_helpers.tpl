@@ -63,7 +63,6 @@ istio: pilot
 {{- end -}}
 {{- $default := dict "discoveryAddress" $discovery -}}
 {{- with $v.global.meshID }}{{ $_ := set $default "meshId" . }}{{ end -}}
-{{- with $v.global.proxy.image }}{{ if contains "/" . }}{{ $_ := set $default "image" (dict "imageType" "default") }}{{ end }}{{ end -}}
 {{- $tracer := $v.global.proxy.tracer -}}
 {{- if eq $tracer "lightstep" }}{{ $_ := set $default "tracing" (dict "lightstep" $v.global.tracer.lightstep) }}
 {{- else if eq $tracer "datadog" }}{{ $_ := set $default "tracing" (dict "datadog" $v.global.tracer.datadog) }}
