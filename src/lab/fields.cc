@@ -332,7 +332,10 @@ void RecordUpdate(const Json& live, Json& object, const std::string& manager, co
   Json removed, set = Diff(owned(live), owned(object), schema, removed);
   Json changed = Union(set, removed);
   Json entries = Json::array(), mine = set.is_null() ? Json::object() : set;
-  for (Json e : At(live, "metadata", "managedFields")) {
+  // A client may say itself who owns what.
+  const Json& said = At(object, "metadata", "managedFields");
+  const Json before = said.is_array() && !said.empty() ? said : At(live, "metadata", "managedFields");
+  for (Json e : before) {
     bool own = Str(e, "manager") == manager && Str(e, "operation") == "Update" && Str(e, "subresource") == subresource;
     if (own) {
       Json kept = Minus(e["fieldsV1"], removed);

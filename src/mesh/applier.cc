@@ -23,6 +23,20 @@ void KeepFailurePolicies(Json& wanted, const Json& live) {
         webhook["failurePolicy"] = now["failurePolicy"];
 }
 
+// What was written, and the object's state after that: status does not matter where there is a generation.
+std::string Mark(const std::string& hash, const Json& o) {
+  int64_t generation = kube::Generation(o);
+  return hash + "/" + kube::Uid(o) + "/" + (generation > 0 ? std::to_string(generation) : kube::ResourceVersion(o));
+}
+
+// The union of two sets in the form of FieldsV1.
+void Unite(Json& into, const Json& more) {
+  for (const auto& [key, members] : more.items()) {
+    if (!into.contains(key)) into[key] = Json::object();
+    Unite(into[key], members);
+  }
+}
+
 // 100m and "100m", 1 and "1": what a server may write differently.
 bool SameScalar(const Json& a, const Json& b) {
   if (a == b) return true;
@@ -32,6 +46,28 @@ bool SameScalar(const Json& a, const Json& b) {
 }
 
 }  // namespace
+
+Json TakeOverFields(const Json& managed_fields) {
+  Json out = Json::array(), ours;
+  Json taken = Json::object();
+  for (const Json& entry : managed_fields) {
+    bool mine = Str(entry, "manager") == kFieldManager && Str(entry, "operation") == "Apply";
+    if (mine)
+      ours = entry;
+    else if (Str(entry, "operation") == "Update" && Str(entry, "subresource").empty())
+      Unite(taken, At(entry, "fieldsV1"));
+    else
+      out.push_back(entry);
+  }
+  if (ours.is_null()) return managed_fields;
+  // Labels and annotations that somebody added do no harm, and a restart by hand is to stay one.
+  taken.erase("f:metadata");
+  const Json::json_pointer restarts("/f:spec/f:template/f:metadata/f:annotations");
+  if (taken.contains(restarts)) taken[restarts].erase("f:kubectl.kubernetes.io/restartedAt");
+  Unite(ours["fieldsV1"], taken);
+  out.push_back(ours);
+  return taken.empty() ? managed_fields : out;
+}
 
 bool Covers(const Json& live, const Json& wanted) {
   if (wanted.is_object()) {
@@ -77,16 +113,18 @@ Result<Applied> Applier::Apply(const std::vector<Json>& objects, const Json& own
                                               "; delete it or remove its owner reference");
     }
     if (live.ok() && Str(object, "kind") == "ValidatingWebhookConfiguration") KeepFailurePolicies(object, *live);
+    std::string key = Describe(object), hash = kube::Annotation(object, kHashAnnotation);
     Json now;
-    if (live.ok() && Covers(*live, object)) {
+    if (live.ok() && (Covers(*live, object) || IsStubborn(key, hash, *live))) {
       now = std::move(*live);
     } else {
-      auto written = api_.Patch(resource, ns, name, kube::PatchType::kApply, object,
-                                {.subresource = "", .field_manager = kFieldManager, .force = true});
-      if (!written.ok()) return written.error().Wrap("applying " + Describe(object));
+      FL_ASSIGN(now, Write(resource, object, live.ok() ? *live : Json()));
       ++out.written;
-      Log(Level::kInfo, live.ok() ? "object updated" : "object created", {{"object", Describe(object)}});
-      now = std::move(*written);
+      std::lock_guard lock(mutex_);
+      if (Covers(now, object))
+        stubborn_.erase(key);
+      else
+        stubborn_[key] = Mark(hash, now);
     }
     Json entry = {{"apiVersion", Str(object, "apiVersion")}, {"kind", Str(object, "kind")}, {"name", name}};
     if (!ns.empty()) entry["namespace"] = ns;
@@ -95,6 +133,38 @@ Result<Applied> Applier::Apply(const std::vector<Json>& objects, const Json& own
       out.workloads[Str(object, "kind") + "/" + ns + "/" + name] = std::move(now);
   }
   return out;
+}
+
+Result<Json> Applier::Write(const kube::Resource& resource, const Json& object, const Json& live) {
+  std::string ns = kube::Namespace(object), name = kube::Name(object);
+  auto apply = [&]() -> Result<Json> {
+    auto written = api_.Patch(resource, ns, name, kube::PatchType::kApply, object,
+                              {.subresource = "", .field_manager = kFieldManager, .force = true});
+    if (!written.ok()) return written.error().Wrap("applying " + Describe(object));
+    return written;
+  };
+  FL_ASSIGN(Json now, apply());
+  Log(Level::kInfo, live.is_null() ? "object created" : "object updated", {{"object", Describe(object)}});
+  Json fields = TakeOverFields(At(now, "metadata", "managedFields"));
+  if (Covers(now, object) || object.contains("webhooks") || fields == At(now, "metadata", "managedFields")) return now;
+  // Somebody else's additions are in the way.
+  Json patch = {{{"op", "test"}, {"path", "/metadata/resourceVersion"}, {"value", kube::ResourceVersion(now)}},
+                {{"op", "replace"}, {"path", "/metadata/managedFields"}, {"value", fields}}};
+  auto taken = api_.Patch(resource, ns, name, kube::PatchType::kJson, patch,
+                          {.subresource = "", .field_manager = kFieldManager});
+  if (!taken.ok()) {  // it serves as it is
+    Log(Level::kWarn, "fields that others have set stay",
+        {{"object", Describe(object)}, {"error", taken.error().message}});
+    return now;
+  }
+  Log(Level::kInfo, "fields that others had set are taken over", {{"object", Describe(object)}});
+  return apply();
+}
+
+bool Applier::IsStubborn(const std::string& key, const std::string& hash, const Json& live) {
+  std::lock_guard lock(mutex_);
+  auto it = stubborn_.find(key);
+  return it != stubborn_.end() && it->second == Mark(hash, live);
 }
 
 Status Applier::Prune(const Json& inventory, const Json& keep, const std::string& owner_uid) {

@@ -1,9 +1,12 @@
 // Brings a set of rendered objects to the cluster: writes what differs, removes what is no longer rendered.
 //
-// Guarantees: an object that already is as rendered is not written (an unchanged pass sends no write). Objects that
-// belong to somebody else are refused, not taken. Identity labels and annotations are those of Helm and of the
+// Guarantees: an object that already is as rendered is not written (an unchanged pass sends no write). What others
+// added to it goes, be it by hand or by Helm before it was ours; but for webhooks, into which istiod writes its CA.
+// Objects that another controls are refused, not taken. Identity labels and annotations are those of Helm and of the
 // sail-operator.
 #pragma once
+#include <mutex>
+
 #include "kube/mapper.h"
 
 namespace fairlead::mesh {
@@ -26,9 +29,19 @@ class Applier {
   Status Prune(const Json& inventory, const Json& keep, const std::string& owner_uid);
 
  private:
+  // Writes the object so that it is as rendered.
+  Result<Json> Write(const kube::Resource& resource, const Json& object, const Json& live);
+  bool IsStubborn(const std::string& key, const std::string& hash, const Json& live);
   kube::Api& api_;
   kube::ResourceMapper& mapper_;
+  // Objects that are not as rendered, and that writing again would not change: what was written, and what came of it.
+  std::mutex mutex_;  // guards stubborn_
+  std::map<std::string, std::string> stubborn_;
 };
+
+// The managed fields of an object, with what others set by hand or by an update counted as set by our apply, so that
+// the next apply takes away what it does not set. What belongs to a subresource, such as status, stays theirs.
+Json TakeOverFields(const Json& managed_fields);
 
 // True when every member of `wanted` is in `live` with the same value; lists match item by item. Defaults that a server
 // adds do not matter.

@@ -313,6 +313,21 @@ TEST(Covers, SeesDriftButNotDefaults) {
   EXPECT_FALSE(Covers(live, wanted)) << "an item that somebody added to a list of ours";
 }
 
+TEST(Applier, TakesOverWhatOthersSetButNotWhatIsTheirs) {
+  Json fields = Json::parse(R"([
+    {"manager": "fairlead-operator", "operation": "Apply", "fieldsV1": {"f:spec": {"f:a": {}}}},
+    {"manager": "helm", "operation": "Update", "fieldsV1": {"f:metadata": {"f:labels": {"f:x": {}}}, "f:spec": {"f:b": {"f:c": {}}, "f:template": {"f:metadata": {"f:annotations": {"f:kubectl.kubernetes.io/restartedAt": {}, "f:other": {}}}}}}},
+    {"manager": "kube-controller-manager", "operation": "Update", "subresource": "status", "fieldsV1": {"f:status": {}}}])");
+  Json taken = TakeOverFields(fields);
+  ASSERT_EQ(taken.size(), 2u);
+  EXPECT_EQ(Str(taken, 0, "manager"), "kube-controller-manager");
+  EXPECT_EQ(
+      taken[1]["fieldsV1"],
+      Json::parse(
+          R"({"f:spec": {"f:a": {}, "f:b": {"f:c": {}}, "f:template": {"f:metadata": {"f:annotations": {"f:other": {}}}}}})"));
+  EXPECT_EQ(TakeOverFields(taken), taken) << "nothing is left to take";
+}
+
 Result<std::vector<Json>> RenderCni(const Json& values) {
   std::map<std::string, std::string> files;
   for (const auto& [path, text] : embedded::charts())

@@ -94,6 +94,12 @@ class NothingChanged(unittest.TestCase):
             c.kubectl("get", "resourcequota", "-n", "istio-cni", "istio-cni-resource-quota")
             c.kubectl("patch", "configmap", "-n", "istio-cni", "istio-cni-config", "--type=merge", "-p", '{"data":{"EXCLUDE_NAMESPACES":"everything"}}')
             c.wait_until(lambda: c.get("cm", "istio-cni-config", "-n", "istio-cni")["data"]["EXCLUDE_NAMESPACES"] == "kube-system", 10, "the ConfigMap is put right")
+            # What somebody adds goes as well, and an object that was Helm's before is ours.
+            edit = {"spec": {"template": {"spec": {"nodeSelector": {"extra": "label"}, "containers": [{"name": "install-cni", "env": [{"name": "ADDED", "value": "x"}]}]}}}}
+            c.kubectl("patch", "ds", "-n", "istio-cni", "istio-cni-node", "--type=strategic", "-p", json.dumps(edit))
+            added = lambda: "ADDED" in json.dumps(c.get("ds", "istio-cni-node", "-n", "istio-cni")["spec"]) or "extra" in json.dumps(c.get("ds", "istio-cni-node", "-n", "istio-cni")["spec"])
+            c.wait_until(lambda: not added(), 20, "what was added is gone")
+            c.wait_ready()
             c.kubectl("delete", "ds", "-n", "istio-cni", "istio-cni-node")
             c.wait_until(lambda: len([p for p in c.agents() if pod_ready(p)]) == 3, 30, "the DaemonSet is back")
             c.wait_ready()
