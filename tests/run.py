@@ -39,7 +39,7 @@ def run_binary(path, total):
     total.failed += [f"{path.name}: {f}" for f in failed]
     print(f"  {path.name:<20} {passed:>4} passed {len(failed):>3} failed   {time.monotonic() - started:5.1f} s", flush=True)
     if failed:
-        print(out[-6000:])
+        print(done.stdout[-8000:] + done.stderr[-2000:])
 
 
 def run_python(pattern, total, directory="e2e"):

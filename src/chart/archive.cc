@@ -9,31 +9,6 @@ namespace {
 
 Error Fail(const std::string& message) { return MakeError(Code::kInvalid, message); }
 
-Result<std::string> Gunzip(const std::string& bytes) {
-  z_stream z{};
-  if (inflateInit2(&z, 16 + MAX_WBITS) != Z_OK) return Fail("gzip: cannot start");
-  z.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
-  z.avail_in = static_cast<uInt>(bytes.size());
-  std::string out;
-  std::vector<char> buffer(1 << 16);
-  int rc = Z_OK;
-  while (rc == Z_OK) {
-    z.next_out = reinterpret_cast<Bytef*>(buffer.data());
-    z.avail_out = static_cast<uInt>(buffer.size());
-    rc = inflate(&z, Z_NO_FLUSH);
-    out.append(buffer.data(), buffer.size() - z.avail_out);
-    if (out.size() > kMaxChartBytes + (16u << 20)) {
-      inflateEnd(&z);
-      return Fail("decompressed chart is larger than the maximum file size " + std::to_string(kMaxChartBytes));
-    }
-    if (rc == Z_OK && z.avail_in == 0 && z.avail_out != 0) break;  // it ends in the middle
-  }
-  inflateEnd(&z);
-  if (rc != Z_STREAM_END)
-    return Fail(rc == Z_DATA_ERROR && out.empty() ? "gzip: invalid header" : "gzip: unexpected end or damaged data");
-  return out;
-}
-
 std::string Field(const char* header, size_t at, size_t size) {
   std::string s(header + at, size);
   return s.substr(0, s.find('\0'));
@@ -87,6 +62,31 @@ Result<std::string> Inner(const std::string& name) {
 }
 
 }  // namespace
+
+Result<std::string> Gunzip(const std::string& bytes) {
+  z_stream z{};
+  if (inflateInit2(&z, 16 + MAX_WBITS) != Z_OK) return Fail("gzip: cannot start");
+  z.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
+  z.avail_in = static_cast<uInt>(bytes.size());
+  std::string out;
+  std::vector<char> buffer(1 << 16);
+  int rc = Z_OK;
+  while (rc == Z_OK) {
+    z.next_out = reinterpret_cast<Bytef*>(buffer.data());
+    z.avail_out = static_cast<uInt>(buffer.size());
+    rc = inflate(&z, Z_NO_FLUSH);
+    out.append(buffer.data(), buffer.size() - z.avail_out);
+    if (out.size() > kMaxChartBytes + (16u << 20)) {
+      inflateEnd(&z);
+      return Fail("decompressed chart is larger than the maximum file size " + std::to_string(kMaxChartBytes));
+    }
+    if (rc == Z_OK && z.avail_in == 0 && z.avail_out != 0) break;  // it ends in the middle
+  }
+  inflateEnd(&z);
+  if (rc != Z_STREAM_END)
+    return Fail(rc == Z_DATA_ERROR && out.empty() ? "gzip: invalid header" : "gzip: unexpected end or damaged data");
+  return out;
+}
 
 Result<Files> ReadArchive(const std::string& bytes) {
   FL_ASSIGN(std::string tar, Gunzip(bytes));

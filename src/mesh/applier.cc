@@ -8,6 +8,7 @@ namespace {
 using value::At;
 using value::Str;
 
+constexpr int kAttempts = 5;
 constexpr const char* kHashAnnotation = "fairlead.io/applied-hash";
 
 std::string Describe(const Json& o) {
@@ -145,20 +146,24 @@ Result<Json> Applier::Write(const kube::Resource& resource, const Json& object, 
   };
   FL_ASSIGN(Json now, apply());
   Log(Level::kInfo, live.is_null() ? "object created" : "object updated", {{"object", Describe(object)}});
-  Json fields = TakeOverFields(At(now, "metadata", "managedFields"));
-  if (Covers(now, object) || object.contains("webhooks") || fields == At(now, "metadata", "managedFields")) return now;
-  // Somebody else's additions are in the way.
-  Json patch = {{{"op", "test"}, {"path", "/metadata/resourceVersion"}, {"value", kube::ResourceVersion(now)}},
-                {{"op", "replace"}, {"path", "/metadata/managedFields"}, {"value", fields}}};
-  auto taken = api_.Patch(resource, ns, name, kube::PatchType::kJson, patch,
-                          {.subresource = "", .field_manager = kFieldManager});
-  if (!taken.ok()) {  // it serves as it is
-    Log(Level::kWarn, "fields that others have set stay",
-        {{"object", Describe(object)}, {"error", taken.error().message}});
-    return now;
+  if (object.contains("webhooks")) return now;
+  for (int attempt = 0; attempt < kAttempts && !Covers(now, object); ++attempt) {
+    // Somebody else's additions are in the way.
+    Json fields = TakeOverFields(At(now, "metadata", "managedFields"));
+    if (fields == At(now, "metadata", "managedFields")) break;
+    Json patch = {{{"op", "test"}, {"path", "/metadata/resourceVersion"}, {"value", kube::ResourceVersion(now)}},
+                  {{"op", "replace"}, {"path", "/metadata/managedFields"}, {"value", fields}}};
+    auto taken = api_.Patch(resource, ns, name, kube::PatchType::kJson, patch,
+                            {.subresource = "", .field_manager = kFieldManager});
+    if (!taken.ok()) {  // its status may have been written meanwhile
+      if (attempt + 1 == kAttempts) return taken.error().Wrap("taking over the fields of " + Describe(object));
+      FL_ASSIGN(now, api_.Get(resource, ns, name));
+      continue;
+    }
+    Log(Level::kInfo, "fields that others had set are taken over", {{"object", Describe(object)}});
+    FL_ASSIGN(now, apply());
   }
-  Log(Level::kInfo, "fields that others had set are taken over", {{"object", Describe(object)}});
-  return apply();
+  return now;
 }
 
 bool Applier::IsStubborn(const std::string& key, const std::string& hash, const Json& live) {
@@ -170,7 +175,9 @@ bool Applier::IsStubborn(const std::string& key, const std::string& hash, const 
 Status Applier::Prune(const Json& inventory, const Json& keep, const std::string& owner_uid) {
   if (!inventory.is_array()) return {};
   for (size_t i = inventory.size(); i-- > 0;) {
-    const Json& entry = inventory[i];
+    Json entry = inventory[i];
+    std::string release = Str(entry, "release");
+    entry.erase("release");
     if (std::find(keep.begin(), keep.end(), entry) != keep.end()) continue;
     auto resource = mapper_.Find(Str(entry, "apiVersion"), Str(entry, "kind"));
     if (!resource.ok()) {
@@ -180,7 +187,10 @@ Status Applier::Prune(const Json& inventory, const Json& keep, const std::string
     auto live = api_.Get(*resource, Str(entry, "namespace"), Str(entry, "name"));
     if (!live.ok() && live.error().code == Code::kNotFound) continue;
     if (!live.ok()) return live.error();
-    if (Str(kube::ControllerOf(*live), "uid") != owner_uid) continue;
+    const Json& controller = kube::ControllerOf(*live);
+    bool adopted =
+        !release.empty() && controller.is_null() && kube::Annotation(*live, "meta.helm.sh/release-name") == release;
+    if (Str(controller, "uid") != owner_uid && !adopted) continue;
     Status s = api_.Delete(*resource, Str(entry, "namespace"), Str(entry, "name"),
                            {.uid = kube::Uid(*live), .resource_version = "", .propagation = "Background"});
     if (!s.ok() && s.error().code != Code::kNotFound) return s.error().Wrap("deleting " + Describe(*live));

@@ -25,7 +25,9 @@ class Applier {
   // `owner` becomes the controller of each object. The first error ends the pass; what was written stays.
   Result<Applied> Apply(const std::vector<Json>& objects, const Json& owner, const std::string& release,
                         const std::string& release_ns);
-  // Deletes what the inventory lists and `keep` does not, newest first. Objects that the owner does not control stay.
+  // Deletes what the inventory lists and `keep` does not, newest first. Objects that the owner does not control stay,
+  // but for those of a Helm release that is being adopted: of an entry with `release`, what Helm marked as its own.
+  kube::ResourceMapper& mapper() { return mapper_; }
   Status Prune(const Json& inventory, const Json& keep, const std::string& owner_uid);
 
  private:

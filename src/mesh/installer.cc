@@ -1,6 +1,8 @@
 #include "mesh/installer.h"
 
 #include "chart/render.h"
+#include "mesh/helm_release.h"
+#include "util/log.h"
 
 namespace fairlead::mesh {
 
@@ -50,10 +52,26 @@ std::optional<Problem> Installer::Install(const std::vector<Operator::Input>& in
     for (const Json& entry : applied->inventory) done.inventory.push_back(entry);
     done.workloads.merge(applied->workloads);
   }
-  if (Status pruned = op_.applier.Prune(inventory, done.inventory, uid); !pruned.ok())
-    return failed(pruned.error(), true);
+  Json before = inventory.is_null() ? Adopted(releases) : inventory;
+  if (Status pruned = op_.applier.Prune(before, done.inventory, uid); !pruned.ok()) return failed(pruned.error(), true);
   installed_[uid] = std::move(done);
   return std::nullopt;
+}
+
+Json Installer::Adopted(const std::vector<Release>& releases) {
+  Json all = Json::array();
+  for (const Release& r : releases) {
+    auto inventory = ReleaseInventory(op_.api, op_.applier.mapper(), r.name, r.ns);
+    if (!inventory.ok())
+      Log(Level::kInfo, "no Helm release is looked for",
+          {{"release", r.ns + "/" + r.name}, {"why", inventory.error().message}});
+    else if (!inventory->empty())
+      Log(Level::kInfo, "a Helm release is adopted",
+          {{"release", r.ns + "/" + r.name}, {"objects", std::to_string(inventory->size())}});
+    if (inventory.ok())
+      for (const Json& entry : *inventory) all.push_back(entry);
+  }
+  return all;
 }
 
 const Installed& Installer::Of(const Json& owner) const {

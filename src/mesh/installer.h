@@ -39,6 +39,9 @@ class Installer {
   void MarkChanged(const std::string& owner_uid);
 
  private:
+  // What Helm has installed under these names, whose objects are ours from now on, or go.
+  Json Adopted(const std::vector<Release>& releases);
+
   Operator& op_;
   Millis look_period_;
   std::map<std::string, Installed> installed_;  // by the owner's uid

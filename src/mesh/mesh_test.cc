@@ -8,12 +8,14 @@
 #include "embedded/charts.h"
 #include "embedded/profiles.h"
 #include "mesh/applier.h"
+#include "mesh/helm_release.h"
 #include "mesh/readiness.h"
 #include "mesh/resources.h"
 #include "mesh/rollout_plan.h"
 #include "mesh/skew.h"
 #include "mesh/status.h"
 #include "mesh/values.h"
+#include "util/strings.h"
 
 namespace fairlead::mesh {
 namespace {
@@ -311,6 +313,14 @@ TEST(Covers, SeesDriftButNotDefaults) {
   live["a"]["b"] = 1;
   live["l"].push_back({{"name", "added"}});
   EXPECT_FALSE(Covers(live, wanted)) << "an item that somebody added to a list of ours";
+}
+
+TEST(HelmRelease, IsDecodedOrRefused) {
+  std::string plain = Base64Encode(Base64Encode(R"({"name": "istio-cni", "manifest": ""})"));
+  EXPECT_EQ(Str(*DecodeRelease(plain), "name"), "istio-cni");
+  for (const std::string& bad : {std::string("?"), Base64Encode("?"), Base64Encode(Base64Encode("{")),
+                                 Base64Encode(Base64Encode("\x1f\x8b\x08 damaged"))})
+    EXPECT_FALSE(DecodeRelease(bad).ok()) << bad;
 }
 
 TEST(Applier, TakesOverWhatOthersSetButNotWhatIsTheirs) {

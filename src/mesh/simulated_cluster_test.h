@@ -310,7 +310,7 @@ inline void SimulatedCluster::Control(const std::stop_token& stop) {
 inline void Normalize(Json& j) {
   if (j.is_object()) {
     for (const char* volatile_key :
-         {"uid", "resourceVersion", "creationTimestamp", "managedFields", "lastTransitionTime"})
+         {"uid", "resourceVersion", "creationTimestamp", "managedFields", "lastTransitionTime", "completedAt", "progressedAt"})
       j.erase(volatile_key);
     // How often a template was written is history; that the controllers have seen the last one is checked by Ready.
     for (const char* counter : {"generation", "observedGeneration"}) j.erase(counter);

@@ -1,4 +1,6 @@
 """The update contract on the lab, measured from outside."""
+import base64
+import gzip
 import json
 import os
 import signal
@@ -105,6 +107,35 @@ class NothingChanged(unittest.TestCase):
             c.wait_ready()
             c.kubectl("patch", "istiocni", "default", "--type=merge", "-p", '{"spec":{"values":{"cni":{"resourceQuotas":{"enabled":false}}}}}')
             c.wait_until(lambda: not c.get("resourcequota", "-n", "istio-cni")["items"], 10, "the ResourceQuota is pruned")
+
+    def test_an_installation_of_helm_is_adopted_in_place(self):
+        helm = lambda kind, name, api="rbac.authorization.k8s.io/v1", **more: {"apiVersion": api, "kind": kind, "metadata": {"name": name, "labels": {"app.kubernetes.io/managed-by": "Helm"},
+                                                                               "annotations": {"meta.helm.sh/release-name": "istio-cni", "meta.helm.sh/release-namespace": "istio-cni"}}, **more}
+        env = [{"name": "THEIRS", "value": "x"}]
+        agent = helm("DaemonSet", "istio-cni-node", "apps/v1", spec={"selector": {"matchLabels": {"k8s-app": "istio-cni-node"}}, "updateStrategy": {"rollingUpdate": {"maxUnavailable": 1}},
+                     "template": {"metadata": {"labels": {"k8s-app": "istio-cni-node", "app.kubernetes.io/version": "1.28.5"}}, "spec": {"tolerations": [{"operator": "Exists"}], "containers": [
+                         {"name": "install-cni", "image": "mesh-sample:dev", "command": ["mesh-sample", "server"], "env": env}]}}})
+        agent["metadata"]["namespace"] = "istio-cni"
+        repair, other = helm("ClusterRole", "istio-cni-repair-role", rules=[]), helm("ClusterRole", "not-helms", rules=[])
+        del other["metadata"]["annotations"]
+        release = {"name": "istio-cni", "version": 2, "info": {"status": "deployed"}, "manifest": "".join("---\n" + json.dumps(o) + "\n" for o in (agent, repair, other))}
+        packed = base64.b64encode(base64.b64encode(gzip.compress(json.dumps(release).encode()))).decode()
+        with Cluster() as c:
+            c.install_operator()
+            c.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "istio-cni"}})
+            c.kubectl("create", "--field-manager=helm", "-f", "-", input="".join("---\n" + json.dumps(o) + "\n" for o in (agent, repair, other)))
+            c.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "sh.helm.release.v1.istio-cni.v2", "namespace": "istio-cni", "labels": {"owner": "helm", "name": "istio-cni", "version": "2", "status": "deployed"}},
+                     "type": "helm.sh/release.v1", "data": {"release": packed}})
+            uid = c.get("ds", "istio-cni-node", "-n", "istio-cni")["metadata"]["uid"]
+            c.install_cni("v1.28.6")
+            c.wait_ready()
+            adopted = c.get("ds", "istio-cni-node", "-n", "istio-cni")
+            self.assertEqual(adopted["metadata"]["uid"], uid, "it is the same DaemonSet")
+            self.assertNotIn("THEIRS", json.dumps(adopted["spec"]))
+            roles = [o["metadata"]["name"] for o in c.get("clusterrole")["items"]]
+            self.assertNotIn("istio-cni-repair-role", roles, "what the release had and is not rendered any more")
+            self.assertIn("not-helms", roles, "what does not say that it is Helm's stays")
+            c.kubectl("get", "secret", "-n", "istio-cni", "sh.helm.release.v1.istio-cni.v2")
 
     def test_uninstalling_leaves_nothing_and_breaks_no_pod(self):
         with Cluster() as c:
