@@ -147,7 +147,7 @@ TEST_P(Faults, AtAnyWriteOfAnUpdateLeadToTheSameEnd) {
   for (Fault fault :
        {Fault::kDies, Fault::kTimeoutAfterApply, Fault::kConflict, Fault::kServerError, Fault::kTooManyRequests})
     for (int n = 1; n <= clean.writes; ++n)
-      if (!kInstrumented || (n % 5 == 1 && (fault == Fault::kDies || fault == Fault::kTimeoutAfterApply)))
+      if (!kInstrumented || (n % 8 == 1 && (fault == Fault::kDies || fault == Fault::kTimeoutAfterApply)))
         cases.emplace_back(fault, n);
   // Clusters of their own, which mostly wait.
   std::vector<Outcome> met(cases.size());
@@ -335,7 +335,7 @@ const std::vector<Walk>& Walks() {
   return all;
 }
 
-constexpr int kWalkers = 8, kSteps = kInstrumented ? 6 : 64;
+constexpr int kWalkers = 8, kSteps = kInstrumented ? 4 : 64;
 
 // What the operator has made; the resources themselves say what was asked for.
 Json Made(SimulatedCluster& c) {
