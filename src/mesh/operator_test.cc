@@ -12,7 +12,8 @@ constexpr bool kInstrumented = true;  // and so much slower: a part of the cases
 #else
 constexpr bool kInstrumented = false;
 #endif
-constexpr int kWorkers = kInstrumented ? 3 : 8;
+constexpr int kWorkers = kInstrumented ? 2 : 8;
+constexpr std::chrono::seconds kPatience(kInstrumented ? 150 : 60);
 
 Json IstioSpec(const std::string& version, const std::string& strategy = "InPlace") {
   return {{"version", version},
@@ -106,7 +107,7 @@ Outcome RunUpdate(const Update& update, int n, Fault fault) {
     FaultyApi api(c.rest);
     RunningOperator op(api, *c.registry);
     update.prepare(c);
-    if (!c.Within(std::chrono::seconds(20), [&] { return update.before(c); })) {
+    if (!c.Within(kPatience, [&] { return update.before(c); })) {
       out.problem = "the first version does not become ready: " + value::Dump(c.Get(kube::kIstios, "default")) +
                     value::Dump(c.Get(kube::kIstioCnis, "default"));
       return out;
@@ -118,13 +119,13 @@ Outcome RunUpdate(const Update& update, int n, Fault fault) {
     api.FailAt(n, fault);
     RunningOperator op(api, *c.registry);
     update.change(c);
-    c.Within(std::chrono::seconds(20), [&] { return api.dead() || update.after(c); });
+    c.Within(kPatience, [&] { return api.dead() || update.after(c); });
     out.writes = api.writes();
     out.log = api.log();
   }
   FaultyApi api(c.rest);
   RunningOperator op(api, *c.registry);
-  if (!c.Within(std::chrono::seconds(20), [&] { return update.after(c); }))
+  if (!c.Within(kPatience, [&] { return update.after(c); }))
     out.problem = "it does not end: " + value::Dump(c.Get(kube::kIstios, "default")) +
                   value::Dump(c.Get(kube::kIstioCnis, "default")) + value::Dump(c.Get(kube::kZtunnels, "default"));
   SleepFor(Millis(50), {});
@@ -182,7 +183,7 @@ TEST(Quiet, NothingIsWrittenWhileNothingThatMattersChanges) {
            Str(c.Get(kube::kIstioRevisionTags, "prod"), "status", "istioRevision") == "default" &&
            value::Int(c.Get(kube::kIstios, "default"), "status", "revisions", "inUse") == 1;
   };
-  ASSERT_TRUE(c.Within(std::chrono::seconds(20), settled));
+  ASSERT_TRUE(c.Within(kPatience, settled));
   SleepFor(Millis(300), {});
   int before = api.writes();
   size_t logged = api.log().size();
@@ -217,14 +218,14 @@ TEST(Stale, AViewOfThePastChangesNothing) {
       FaultyApi api(c.rest);
       RunningOperator op(api, *c.registry);
       update.prepare(c);
-      ASSERT_TRUE(c.Within(std::chrono::seconds(20), [&] { return update.before(c); })) << update.name;
+      ASSERT_TRUE(c.Within(kPatience, [&] { return update.before(c); })) << update.name;
       past = c.store.version();
     }
     {
       FaultyApi api(c.rest);
       RunningOperator op(api, *c.registry);
       update.change(c);
-      ASSERT_TRUE(c.Within(std::chrono::seconds(20), [&] { return update.after(c); })) << update.name;
+      ASSERT_TRUE(c.Within(kPatience, [&] { return update.after(c); })) << update.name;
       SleepFor(Millis(100), {});
     }
     Json clean = c.Snapshot();
@@ -236,7 +237,7 @@ TEST(Stale, AViewOfThePastChangesNothing) {
     EXPECT_EQ(c.Templates(update.workload, update.workload_name), templates)
         << update.name << ": while it sees the past";
     api.ShowThePresent();
-    ASSERT_TRUE(c.Within(std::chrono::seconds(20), [&] { return update.after(c); })) << update.name;
+    ASSERT_TRUE(c.Within(kPatience, [&] { return update.after(c); })) << update.name;
     SleepFor(Millis(300), {});
     EXPECT_EQ(c.Templates(update.workload, update.workload_name), templates) << update.name;
     EXPECT_EQ(c.Snapshot(), clean) << update.name << Json::diff(clean, c.Snapshot()).dump(1);
@@ -335,7 +336,7 @@ const std::vector<Walk>& Walks() {
   return all;
 }
 
-constexpr int kWalkers = 8, kSteps = kInstrumented ? 4 : 64;
+constexpr int kWalkers = kInstrumented ? 2 : 8, kSteps = kInstrumented ? 4 : 64;
 
 // What the operator has made; the resources themselves say what was asked for.
 Json Made(SimulatedCluster& c) {
@@ -355,7 +356,7 @@ std::string TakeWalk(const Walk& walk, unsigned seed, std::map<size_t, Json>& ex
   FaultyApi api(c.rest);
   RunningOperator op(api, *c.registry);
   walk.prepare(c);
-  c.Within(std::chrono::seconds(20), [&] {
+  c.Within(kPatience, [&] {
     for (const auto& r : c.store.List("sailoperator.io/istiorevisions"))
       if (!c.IsReady(kube::kIstioRevisions, kube::Name(*r))) return false;
     return true;
@@ -382,8 +383,7 @@ std::string TakeWalk(const Walk& walk, unsigned seed, std::map<size_t, Json>& ex
       return true;
     };
     std::string where = std::string(walk.name) + ", seed " + std::to_string(seed) + ", path" + path + ": ";
-    if (!c.Within(std::chrono::seconds(20), settled))
-      return where + "does not settle: " + c.Get(walk.resource, walk.object).dump(1);
+    if (!c.Within(kPatience, settled)) return where + "does not settle: " + c.Get(walk.resource, walk.object).dump(1);
     Json made;
     // Limits go back to what they are, and what is pruned goes, a moment after it is ready.
     auto as_before = [&] {
@@ -398,7 +398,7 @@ std::string TakeWalk(const Walk& walk, unsigned seed, std::map<size_t, Json>& ex
       known = expected.contains(at);
     }
     if (place.good && !known) SleepFor(Millis(400), {});
-    if (!c.Within(std::chrono::seconds(5), as_before)) {
+    if (!c.Within(kPatience, as_before)) {
       std::lock_guard lock(mutex);
       return where + "leads elsewhere than before: " + Json::diff(place.good ? expected[at] : *last, made).dump(1);
     }
