@@ -2,7 +2,7 @@
 """Writes what installs the operator, from one source, the chart charts/fairlead-operator:
 
     config/manifests/fairlead.yaml   for kubectl apply -f: CRDs, namespace, RBAC, Deployment
-    config/manifests/operator.yaml   of it the namespace and RBAC alone, for the lab, which has no Deployments
+    config/manifests/operator.yaml   of it the namespace and RBAC alone, for the lab, whose operators are pods of their own
     config/olm/                      a bundle for the Operator Lifecycle Manager
 
 and copies what the charts share into each of them: charts/effective.tpl and charts/injector.tpl.
@@ -79,7 +79,7 @@ def bundle(rendered):
 
 
 def without_deployment(text):
-    """The documents of kinds that the lab knows, and no CRDs."""
+    """The documents that the operator needs where something else runs it, and no CRDs."""
     kept = [d for d in text.split("---\n")[1:] if not any(f"\nkind: {k}\n" in "\n" + d for k in ("Deployment", "PodDisruptionBudget", "Service"))]
     return "".join("---\n" + d for d in kept)
 

@@ -20,7 +20,12 @@ Finding Judge(const std::string& check, const std::vector<std::string>& wrong, c
 
 Finding CheckSkew(const mesh::Catalog& catalog, const mesh::Version& version, const std::vector<Json>& revisions,
                   const std::vector<Json>& istios, const Json& cni) {
-  auto planes = mesh::ListControlPlanes(revisions, istios, catalog);
+  auto shared = [](const std::vector<Json>& objects) {
+    std::vector<kube::ObjectPtr> out;
+    for (const Json& o : objects) out.push_back(std::make_shared<const Json>(o));
+    return out;
+  };
+  auto planes = mesh::ListControlPlanes(shared(revisions), shared(istios), catalog);
   mesh::JudgeSkew(version, planes);
   auto policy = mesh::ReadSkewPolicy(cni);
   if (!policy.ok()) return {"version skew", "failed", policy.error().message};
@@ -102,26 +107,18 @@ std::string Text(const std::vector<Finding>& findings, bool json) {
     for (const Finding& f : findings) all.push_back({{"check", f.check}, {"result", f.result}, {"detail", f.detail}});
     return value::DumpPretty(all) + "\n";
   }
-  std::string out;
-  auto line = [&](const std::string& a, const std::string& b, const std::string& c) {
-    out += a + std::string(a.size() < 26 ? 26 - a.size() : 1, ' ') + b +
-           std::string(b.size() < 10 ? 10 - b.size() : 1, ' ') + c + "\n";
-  };
-  line("CHECK", "RESULT", "DETAIL");
-  for (const Finding& f : findings) line(f.check, f.result, f.detail);
-  return out;
+  std::vector<std::vector<std::string>> rows = {{"CHECK", "RESULT", "DETAIL"}};
+  for (const Finding& f : findings) rows.push_back({f.check, f.result, f.detail});
+  return AlignColumns(rows);
 }
 
 Result<std::string> History(kube::Api& api, bool json) {
   FL_ASSIGN(Json cni, api.Get(kube::kIstioCnis, "", kName));
   const Json& history = At(cni, "status", "history");
   if (json) return value::DumpPretty(history.is_array() ? history : Json::array()) + "\n";
-  std::string out = "VERSION         COMPLETED\n";
-  for (const Json& entry : history) {
-    std::string version = Str(entry, "version");
-    out += version + std::string(version.size() < 16 ? 16 - version.size() : 1, ' ') + Str(entry, "completedAt") + "\n";
-  }
-  return out;
+  std::vector<std::vector<std::string>> rows = {{"VERSION", "COMPLETED"}};
+  for (const Json& entry : history) rows.push_back({Str(entry, "version"), Str(entry, "completedAt")});
+  return AlignColumns(rows);
 }
 
 Result<std::string> Rollback(kube::Api& api, const std::string& to) {

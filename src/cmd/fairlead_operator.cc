@@ -40,26 +40,6 @@ Result<std::pair<std::string, uint16_t>> ParseAddress(const std::string& text) {
   return std::pair(text.substr(0, colon), static_cast<uint16_t>(*port));
 }
 
-// The built-in charts, by the names that the sail-operator's layout has for them.
-Result<std::map<std::string, chart::Chart>> LoadCharts(const std::string& cni_chart) {
-  std::map<std::string, chart::Chart> charts;
-  for (const auto& [name, directory] : {std::pair<std::string, std::string>{"cni", "istio-cni/"},
-                                        {"istiod", "istiod/"},
-                                        {"base", "base/"},
-                                        {"revisiontags", "revisiontags/"},
-                                        {"ztunnel", "ztunnel/"}}) {
-    if (name == "cni" && !cni_chart.empty()) {
-      FL_ASSIGN(charts[name], chart::Load(cni_chart));
-      continue;
-    }
-    chart::Files files;
-    for (const auto& [path, text] : embedded::charts())
-      if (path.starts_with(directory)) files[path.substr(directory.size())] = text;
-    FL_ASSIGN(charts[name], chart::LoadFiles(files));
-  }
-  return charts;
-}
-
 Result<mesh::OperatorConfig> LoadOperatorConfig(const Flags& flags, kube::Client& client) {
   mesh::OperatorConfig config;
   std::string catalog = embedded::catalog().at("versions.yaml");
@@ -77,7 +57,10 @@ Result<mesh::OperatorConfig> LoadOperatorConfig(const Flags& flags, kube::Client
           {{"file", flags.config_file}, {"key", key}});
   }
   mesh::Resources builtin{.charts = {}, .profiles = embedded::profiles()};
-  FL_ASSIGN(builtin.charts, LoadCharts(flags.chart_dir));
+  FL_ASSIGN(builtin.charts, mesh::LoadCharts(embedded::charts()));
+  if (!flags.chart_dir.empty()) {
+    FL_ASSIGN(builtin.charts["cni"], chart::Load(flags.chart_dir));
+  }
   config.resources = mesh::ResourceSet(std::move(builtin), flags.resource_dir);
   config.kube_version = "v1.32.0";
   if (auto version = client.Raw({.target = "/version"}); version.ok())

@@ -3,6 +3,7 @@
 #include <ctime>
 
 #include "http/client.h"
+#include "util/strings.h"
 #include "value/json.h"
 
 namespace fairlead::cmd {
@@ -18,22 +19,6 @@ std::string Clock(int64_t seconds) {
   char text[32];
   strftime(text, sizeof text, "%H:%M:%SZ", &parts);
   return text;
-}
-
-std::string Table(const std::vector<std::vector<std::string>>& rows) {
-  std::vector<size_t> widths;
-  for (const auto& row : rows)
-    for (size_t i = 0; i < row.size(); ++i) {
-      if (widths.size() <= i) widths.push_back(0);
-      widths[i] = std::max(widths[i], row[i].size());
-    }
-  std::string out;
-  for (const auto& row : rows) {
-    std::string line;
-    for (size_t i = 0; i < row.size(); ++i) line += row[i] + std::string(widths[i] - row[i].size() + 3, ' ');
-    out += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
-  }
-  return out;
 }
 
 }  // namespace
@@ -57,12 +42,12 @@ Result<std::string> NodeReport(const std::string& run_dir, bool json) {
     pods.push_back({Str(p, "pod"), Str(p, "mode"),
                     Str(p, "backend") + (Str(p, "rules") == "found" ? " (not ours)" : ""), Str(p, "agentVersion"),
                     Str(p, "netns").empty() ? "not reachable" : Str(p, "netns")});
-  out += pods.size() == 1 ? "No pod is enrolled.\n" : Table(pods);
+  out += pods.size() == 1 ? "No pod is enrolled.\n" : AlignColumns(pods);
   std::vector<std::vector<std::string>> events{{"TIME", "POD", "WHAT"}};
   for (const Json& e : At(j, "events"))
     events.push_back({Clock(value::Int(e, "time")), Str(e, "pod"),
                       Str(e, "what") + (Str(e, "detail").empty() ? "" : ": " + Str(e, "detail"))});
-  if (events.size() > 1) out += "\n" + Table(events);
+  if (events.size() > 1) out += "\n" + AlignColumns(events);
   return out;
 }
 

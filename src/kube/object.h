@@ -25,6 +25,7 @@ inline const Resource kPods{"", "v1", "pods", true, "Pod"};
 inline const Resource kNamespaces{"", "v1", "namespaces", false, "Namespace"};
 inline const Resource kNodes{"", "v1", "nodes", false, "Node"};
 inline const Resource kConfigMaps{"", "v1", "configmaps", true, "ConfigMap"};
+inline const Resource kSecrets{"", "v1", "secrets", true, "Secret"};
 inline const Resource kServiceAccounts{"", "v1", "serviceaccounts", true, "ServiceAccount"};
 inline const Resource kEvents{"", "v1", "events", true, "Event"};
 inline const Resource kDaemonSets{"apps", "v1", "daemonsets", true, "DaemonSet"};

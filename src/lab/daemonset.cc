@@ -1,10 +1,8 @@
 // The DaemonSet controller. Source of the behaviour: k8s.io/kubernetes pkg/controller/daemon (manage, rollingUpdate,
 // updateDaemonSetStatus).
-#include <cmath>
-
 #include "lab/controllers.h"
+#include "lab/workloads.h"
 #include "util/log.h"
-#include "util/strings.h"
 
 namespace fairlead::lab {
 namespace {
@@ -14,16 +12,6 @@ using value::Int;
 using value::Str;
 
 constexpr const char* kHashLabel = "controller-revision-hash";
-
-// A number or a percentage of `total`; percentages of surge round up, of unavailability too (as the real one does).
-int Scaled(const Json& v, int total) {
-  if (v.is_number()) return static_cast<int>(v.get<double>());
-  std::string text = value::AsString(v);
-  if (text.ends_with('%'))
-    return static_cast<int>(
-        std::ceil(total * static_cast<double>(ParseInt(text.substr(0, text.size() - 1)).value_or(0)) / 100.0));
-  return static_cast<int>(ParseInt(text).value_or(0));
-}
 
 struct NodePods {
   std::vector<ObjectPtr> all;  // oldest first, those that are going included
@@ -66,25 +54,19 @@ class DaemonSetSync {
     Json labels = At(tmpl, "metadata", "labels").is_object() ? At(tmpl, "metadata", "labels") : Json::object();
     labels[kHashLabel] = hash_;
     (void)api_
-        .Create(
-            kube::kControllerRevisions,
-            {{"metadata",
-              {{"name", name_ + "-" + hash_}, {"namespace", ns_}, {"labels", labels}, {"ownerReferences", {Owner()}}}},
-             {"data", {{"spec", {{"template", tmpl}}}}},
-             {"revision", highest + 1}})
+        .Create(kube::kControllerRevisions, {{"metadata",
+                                              {{"name", name_ + "-" + hash_},
+                                               {"namespace", ns_},
+                                               {"labels", labels},
+                                               {"ownerReferences", {OwnerOf(ds_, "DaemonSet")}}}},
+                                             {"data", {{"spec", {{"template", tmpl}}}}},
+                                             {"revision", highest + 1}})
         .ok();
     auto limit = static_cast<size_t>(value::AsInt(At(ds_, "spec", "revisionHistoryLimit"), 10));
     std::sort(owned.begin(), owned.end(),
               [](const auto& a, const auto& b) { return Int(*a, "revision") < Int(*b, "revision"); });
     for (size_t i = 0; owned.size() > limit && i < owned.size() - limit; ++i)
       (void)api_.Delete(kube::kControllerRevisions, ns_, kube::Name(*owned[i]), {}).ok();
-  }
-
-  Json Owner() const {
-    Json ref = kube::OwnerReference(ds_);
-    ref["apiVersion"] = "apps/v1";
-    ref["kind"] = "DaemonSet";
-    return ref;
   }
 
   void Collect() {
@@ -122,7 +104,7 @@ class DaemonSetSync {
 
   void CreatePod(const std::string& node) {
     const Json& tmpl = At(ds_, "spec", "template");
-    Json meta = {{"generateName", name_ + "-"}, {"namespace", ns_}, {"ownerReferences", {Owner()}}};
+    Json meta = {{"generateName", name_ + "-"}, {"namespace", ns_}, {"ownerReferences", {OwnerOf(ds_, "DaemonSet")}}};
     meta["labels"] = At(tmpl, "metadata", "labels").is_object() ? At(tmpl, "metadata", "labels") : Json::object();
     meta["labels"][kHashLabel] = hash_;
     if (At(tmpl, "metadata", "annotations").is_object()) meta["annotations"] = At(tmpl, "metadata", "annotations");
@@ -153,8 +135,9 @@ class DaemonSetSync {
   void RollingUpdate() {
     const Json& rolling = At(ds_, "spec", "updateStrategy", "rollingUpdate");
     int desired = static_cast<int>(nodes_.size());
-    int max_surge = Scaled(At(rolling, "maxSurge"), desired),
-        max_unavailable = Scaled(At(rolling, "maxUnavailable"), desired);
+    // Percentages of both round up here.
+    int max_surge = static_cast<int>(Scaled(At(rolling, "maxSurge"), desired, true)),
+        max_unavailable = static_cast<int>(Scaled(At(rolling, "maxUnavailable"), desired, true));
     if (max_surge > 0) return Surge(max_surge);
     int unavailable = 0;
     std::vector<ObjectPtr> candidates;

@@ -1,10 +1,8 @@
 // The Deployment and ReplicaSet controllers. Source of the behaviour: k8s.io/kubernetes pkg/controller/deployment
 // (rolling.go, sync.go) and pkg/controller/replicaset.
-#include <cmath>
-
 #include "lab/controllers.h"
+#include "lab/workloads.h"
 #include "util/log.h"
-#include "util/strings.h"
 
 namespace fairlead::lab {
 namespace {
@@ -17,22 +15,6 @@ constexpr const char* kHashLabel = "pod-template-hash";
 constexpr const char* kRevision = "deployment.kubernetes.io/revision";
 
 int64_t Replicas(const Json& o) { return value::AsInt(At(o, "spec", "replicas"), 1); }
-
-// A number or a percentage of `total`; surge rounds up, unavailability down.
-int64_t Scaled(const Json& v, int64_t total, bool up) {
-  std::string text = value::AsString(v);
-  if (v.is_number()) return v.get<int64_t>();
-  if (!text.ends_with('%')) return ParseInt(text).value_or(0);
-  double exact = static_cast<double>(total * ParseInt(text.substr(0, text.size() - 1)).value_or(0)) / 100.0;
-  return static_cast<int64_t>(up ? std::ceil(exact) : std::floor(exact));
-}
-
-Json OwnerOf(const Json& o, const char* kind) {
-  Json ref = kube::OwnerReference(o);
-  ref["apiVersion"] = "apps/v1";
-  ref["kind"] = kind;
-  return ref;
-}
 
 class DeploymentSync {
  public:

@@ -337,9 +337,7 @@ Result<std::vector<std::string>> PodWorker::MakeEnv(const Json& container, std::
            {"KUBERNETES_SERVICE_HOST", node_.config_.api_host},
            {"KUBERNETES_SERVICE_PORT", "443"}};
   auto config_map = [&](const std::string& name, const char* kind) {
-    return node_.api_.Get(
-        std::string_view(kind) == "configmap" ? kube::kConfigMaps : kube::Resource{"", "v1", "secrets", true, "Secret"},
-        ns_, name);
+    return node_.api_.Get(std::string_view(kind) == "configmap" ? kube::kConfigMaps : kube::kSecrets, ns_, name);
   };
   for (const Json& from : At(container, "envFrom")) {
     bool cm = from.contains("configMapRef");
@@ -418,18 +416,17 @@ Result<std::map<std::string, std::string>> PodWorker::VolumeFiles(const Json& vo
       files[Str(item, "path")] = text;
     }
   };
-  const kube::Resource secrets{"", "v1", "secrets", true, "Secret"};
   if (const Json& cm = At(volume, "configMap"); cm.is_object()) {
     FL_TRY(add(cm, kube::kConfigMaps, Str(cm, "name")));
   } else if (const Json& secret = At(volume, "secret"); secret.is_object()) {
-    FL_TRY(add(secret, secrets, Str(secret, "secretName")));
+    FL_TRY(add(secret, kube::kSecrets, Str(secret, "secretName")));
   } else if (const Json& fields = At(volume, "downwardAPI"); fields.is_object()) {
     add_fields(fields);
   } else if (const Json& projected = At(volume, "projected"); projected.is_object()) {
     for (const Json& source : At(projected, "sources")) {
       if (const Json& map = At(source, "configMap"); map.is_object())
         FL_TRY(add(map, kube::kConfigMaps, Str(map, "name")));
-      if (const Json& s = At(source, "secret"); s.is_object()) FL_TRY(add(s, secrets, Str(s, "name")));
+      if (const Json& s = At(source, "secret"); s.is_object()) FL_TRY(add(s, kube::kSecrets, Str(s, "name")));
       if (const Json& f = At(source, "downwardAPI"); f.is_object()) add_fields(f);
       if (const Json& token = At(source, "serviceAccountToken"); token.is_object())
         files[Str(token, "path")] =

@@ -1,6 +1,7 @@
 #include "mesh/applier.h"
 
 #include "util/log.h"
+#include "value/merge.h"
 
 namespace fairlead::mesh {
 namespace {
@@ -30,14 +31,6 @@ std::string Mark(const std::string& hash, const Json& o) {
   return hash + "/" + kube::Uid(o) + "/" + (generation > 0 ? std::to_string(generation) : kube::ResourceVersion(o));
 }
 
-// The union of two sets in the form of FieldsV1.
-void Unite(Json& into, const Json& more) {
-  for (const auto& [key, members] : more.items()) {
-    if (!into.contains(key)) into[key] = Json::object();
-    Unite(into[key], members);
-  }
-}
-
 // 100m and "100m", 1 and "1": what a server may write differently.
 bool SameScalar(const Json& a, const Json& b) {
   if (a == b) return true;
@@ -56,7 +49,7 @@ Json TakeOverFields(const Json& managed_fields) {
     if (mine)
       ours = entry;
     else if (Str(entry, "operation") == "Update" && Str(entry, "subresource").empty())
-      Unite(taken, At(entry, "fieldsV1"));
+      value::MergePatch(taken, At(entry, "fieldsV1"));
     else
       out.push_back(entry);
   }
@@ -65,7 +58,7 @@ Json TakeOverFields(const Json& managed_fields) {
   taken.erase("f:metadata");
   const Json::json_pointer restarts("/f:spec/f:template/f:metadata/f:annotations");
   if (taken.contains(restarts)) taken[restarts].erase("f:kubectl.kubernetes.io/restartedAt");
-  Unite(ours["fieldsV1"], taken);
+  value::MergePatch(ours["fieldsV1"], taken);  // sets of fields have no nulls: the union
   out.push_back(ours);
   return taken.empty() ? managed_fields : out;
 }

@@ -27,8 +27,9 @@ class Applier {
                         const std::string& release_ns);
   // Deletes what the inventory lists and `keep` does not, newest first. Objects that the owner does not control stay,
   // but for those of a Helm release that is being adopted: of an entry with `release`, what Helm marked as its own.
-  kube::ResourceMapper& mapper() { return mapper_; }
   Status Prune(const Json& inventory, const Json& keep, const std::string& owner_uid);
+
+  kube::ResourceMapper& mapper() { return mapper_; }
 
  private:
   // Writes the object so that it is as rendered.

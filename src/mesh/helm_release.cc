@@ -19,9 +19,8 @@ Result<Json> DecodeRelease(const std::string& data) {
 
 Result<Json> ReleaseInventory(kube::Api& api, kube::ResourceMapper& mapper, const std::string& name,
                               const std::string& ns) {
-  static const kube::Resource kSecrets{"", "v1", "secrets", true, "Secret"};
   FL_ASSIGN(auto secrets,
-            api.List(kSecrets, ns,
+            api.List(kube::kSecrets, ns,
                      {.label_selector = "owner=helm,name=" + name, .field_selector = "", .resource_version = ""}));
   const Json* newest = nullptr;
   int64_t version = 0;

@@ -20,11 +20,10 @@ std::optional<Problem> Installer::Install(const std::vector<Operator::Input>& in
   std::string wanted;
   for (const Release& r : releases)
     wanted += r.chart + "\n" + r.name + "\n" + r.ns + "\n" + value::Dump(r.values) + "\n";
-  bool changed = true;
-  {
+  bool changed = [&] {
     std::lock_guard lock(mutex_);
-    changed = changed_.erase(uid) > 0;
-  }
+    return changed_.erase(uid) > 0;
+  }();
   auto known = installed_.find(uid);
   if (!changed && known != installed_.end() && wanted == known->second.wanted &&
       SteadyNow() < known->second.at + look_period_)

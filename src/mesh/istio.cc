@@ -31,20 +31,12 @@ IstioController::IstioController(Operator& op)
                   .state_order = {"Reconciled", "Ready", "DependenciesHealthy"}},
                  std::chrono::minutes(2)) {
   OnChange(op.caches.revisions);
-  OnChange(op.caches.namespaces, [this](const kube::ObjectPtr& before, const kube::ObjectPtr& now) {
-    if (before && now && kube::IsDeleting(*before) == kube::IsDeleting(*now)) return false;
-    for (const auto& i : op_.caches.istios.List())
-      if (Str(*i, "spec", "namespace") == kube::Name(now ? *now : *before)) return true;
-    return false;
-  });
 }
 
 std::optional<Problem> IstioController::Ensure(const Json& istio, const std::string& active, const Version& version,
                                                Json& wanted) {
   auto resources = op_.config.resources.For(version);
-  if (!resources.ok())
-    return Problem{"ReconcileError",
-                   "error reconciling resource: failed to load profiles: " + resources.error().message, true};
+  if (!resources.ok()) return NoResources(resources.error());
   auto values = ComputeRevisionValues(At(istio, "spec"), active, (*resources)->profiles);
   if (!values.ok()) return Invalid(values.error().message);
   wanted = {{"version", version.name}, {"namespace", Str(istio, "spec", "namespace")}, {"values", *values}};
@@ -138,7 +130,6 @@ Result<Reconciler::Looked> IstioController::Look(const Json& istio, Json& status
   if (!problem) {
     std::string active = ActiveRevisionName(istio, version->name);
     problem = Ensure(istio, active, *version, wanted);
-    if (problem && problem->stale) return MakeError(Code::kConflict, problem->message);
     if (!problem) status["activeRevisionName"] = active;
   }
   int64_t total = 0, ready = 0, in_use = 0;
@@ -154,7 +145,7 @@ Result<Reconciler::Looked> IstioController::Look(const Json& istio, Json& status
   if (problem) {
     set("Reconciled", "False", problem->reason, problem->message);
     set("Ready", "Unknown", problem->reason, "cannot determine readiness due to reconciliation error");
-    if (problem->retry) looked.retry = problem->message;
+    looked.problem = problem;
     return looked;
   }
   if (!revision) {

@@ -31,15 +31,6 @@ IstioCniController::IstioCniController(Operator& op)
           {.resource = kube::kIstioCnis, .finalizer = true, .ready = true, .state_order = {"Reconciled", "Ready"}},
           std::chrono::seconds(30)) {
   OnChange(op.caches.cni_pods);
-  OnChange(op.caches.namespaces, [this](const kube::ObjectPtr& before, const kube::ObjectPtr& now) {
-    const Json& ns = now ? *now : *before;
-    for (const auto& cni : op_.caches.cnis.List())
-      if (Str(*cni, "spec", "namespace") == kube::Name(ns)) {
-        installer_.MarkChanged(kube::Uid(*cni));
-        return true;
-      }
-    return false;
-  });
   OnChange(op.caches.nodes, [](const kube::ObjectPtr& before, const kube::ObjectPtr& now) {
     return before && now && At(*before, "status") != At(*now, "status");
   });
@@ -49,7 +40,8 @@ IstioCniController::IstioCniController(Operator& op)
 }
 
 std::optional<Problem> IstioCniController::Install(const Json& cni, const Json& spec, const Result<Version>& version,
-                                                   const std::vector<ControlPlane>& planes, Json& status) {
+                                                   const std::vector<ControlPlane>& planes, int64_t nodes_down,
+                                                   Json& status) {
   int64_t generation = kube::Generation(cni);
   std::string ns = Str(cni, "spec", "namespace");
   if (kube::Name(cni) != "default") return Invalid("validation error: metadata.name must be 'default'");
@@ -69,12 +61,10 @@ std::optional<Problem> IstioCniController::Install(const Json& cni, const Json& 
   if (!skew.empty() && *policy == SkewPolicy::kEnforce && !runs) return Problem{"VersionSkew", skew, false};
 
   auto resources = op_.config.resources.For(*version);
-  if (!resources.ok())
-    return Problem{"ReconcileError", "error reconciling resource: failed to load chart: " + resources.error().message,
-                   true};
+  if (!resources.ok()) return NoResources(resources.error());
   auto values = ComputeCniValues(spec, *version, (*resources)->profiles);
   if (!values.ok()) return Invalid(values.error().message);
-  SetLimits(*values, spec, status, generation, static_cast<int64_t>(NodesDown(cni).size()));
+  SetLimits(*values, spec, status, generation, nodes_down);
   return installer_.Install({{kube::kIstioCnis, cni}}, **resources,
                             {{.chart = "cni", .name = kRelease, .ns = ns, .values = *values}}, At(status, "inventory"));
 }
@@ -124,10 +114,10 @@ Result<Reconciler::Looked> IstioCniController::Look(const Json& cni, Json& statu
   Json spec = SpecToInstall(cni);
   std::string ns = Str(cni, "spec", "namespace"), wanted = Str(spec, "version");
   Result<Version> version = op_.config.catalog.Resolve(wanted);
-  auto planes = ListControlPlanes(op_.caches, op_.config.catalog);
+  auto planes = ListControlPlanes(op_.caches.revisions.List(), op_.caches.istios.List(), op_.config.catalog);
   if (version.ok()) JudgeSkew(*version, planes);
-  std::optional<Problem> problem = Install(cni, spec, version, planes, status);
-  if (problem && problem->stale) return MakeError(Code::kConflict, problem->message);
+  std::vector<std::string> down = NodesDown(cni);
+  std::optional<Problem> problem = Install(cni, spec, version, planes, static_cast<int64_t>(down.size()), status);
   const Installed& installed = installer_.Of(cni);
   Json applied;
   if (!problem) {
@@ -137,10 +127,10 @@ Result<Reconciler::Looked> IstioCniController::Look(const Json& cni, Json& statu
   }
   Rollout rollout = LookAtDaemonSet(applied, op_.caches.daemonsets, op_.caches.cni_pods, ns, kDaemonSet);
   status["controlPlanes"] = ToJson(planes);
-  Looked looked{.again_after = std::nullopt, .retry = problem && problem->retry ? problem->message : ""};
+  Looked looked{.problem = problem, .again_after = std::nullopt};
+  SetReconciled(status, problem, generation);
   if (problem) {
     DescribeRollout(status, rollout);
-    SetCondition(status, "Reconciled", "False", problem->reason, problem->message, generation, WallNow());
     std::string serving = rollout.running_version.empty()
                               ? "no agent runs"
                               : "agents of v" + rollout.running_version + " keep serving on " +
@@ -150,7 +140,6 @@ Result<Reconciler::Looked> IstioCniController::Look(const Json& cni, Json& statu
                  "version " + wanted + " is not installed: " + problem->message + " (" + serving + ")", generation,
                  WallNow());
   } else {
-    std::vector<std::string> down = NodesDown(cni);
     Progress progress = TrackProgress(status, spec, rollout, generation, static_cast<int64_t>(down.size()), WallNow());
     DescribeRollout(status, rollout);
     looked.again_after = progress.left;
@@ -160,7 +149,6 @@ Result<Reconciler::Looked> IstioCniController::Look(const Json& cni, Json& statu
       looked.again_after = Millis(0);
     }
     if (rollout.ready && !IsUndone(status, generation)) RecordComplete(status, spec, WallNow());
-    SetCondition(status, "Reconciled", "True", "Reconciled", "", generation, WallNow());
     DescribeProgress(cni, status, rollout, progress, down);
   }
   op_.metrics.Set("fairlead_istiocni_nodes", {{"state", "desired"}}, static_cast<double>(rollout.desired),

@@ -19,7 +19,7 @@ class IstioCniController : public Reconciler {
   Result<bool> Remove(const Json& cni) override;
   // `spec`: what is to be installed, which is not cni's own once its update was undone.
   std::optional<Problem> Install(const Json& cni, const Json& spec, const Result<Version>& version,
-                                 const std::vector<ControlPlane>& planes, Json& status);
+                                 const std::vector<ControlPlane>& planes, int64_t nodes_down, Json& status);
   // The agents' nodes that are not ready.
   std::vector<std::string> NodesDown(const Json& cni) const;
   void DescribeProgress(const Json& cni, Json& status, const Rollout& rollout, const Progress& progress,

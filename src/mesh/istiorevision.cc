@@ -8,17 +8,16 @@ namespace {
 using value::At;
 using value::Str;
 
-// Of two objects that want one name the older one has it; of two of the same second the one whose uid sorts first.
-bool IsOlder(const Json& a, const Json& b) {
-  auto age = [](const Json& o) { return std::pair(Str(o, "metadata", "creationTimestamp"), kube::Uid(o)); };
-  return age(a) < age(b);
-}
-
 bool IsRemote(const Json& values) {
   return Str(values, "profile") == "remote" || value::Bool(values, "istiodRemote", "enabled");
 }
 
 }  // namespace
+
+bool TakesPrecedence(const Json& a, const Json& b) {
+  auto age = [](const Json& o) { return std::pair(Str(o, "metadata", "creationTimestamp"), kube::Uid(o)); };
+  return age(a) < age(b);
+}
 
 std::string IstiodName(const std::string& revision) {
   return revision == kDefaultRevision || revision.empty() ? "istiod" : "istiod-" + revision;
@@ -44,16 +43,6 @@ IstioRevisionController::IstioRevisionController(Operator& op, Usage& usage)
   };
   OnChange(op.caches.cnis, state);
   OnChange(op.caches.ztunnels, state);
-  OnChange(op.caches.namespaces, [this](const kube::ObjectPtr& before, const kube::ObjectPtr& now) {
-    if (before && now && kube::IsDeleting(*before) == kube::IsDeleting(*now)) return false;
-    bool ours = false;
-    for (const auto& r : op_.caches.revisions.List())
-      if (Str(*r, "spec", "namespace") == kube::Name(now ? *now : *before)) {
-        installer_.MarkChanged(kube::Uid(*r));
-        ours = true;
-      }
-    return ours;
-  });
 }
 
 std::optional<Problem> IstioRevisionController::Validate(const Json& revision) const {
@@ -69,7 +58,7 @@ std::optional<Problem> IstioRevisionController::Validate(const Json& revision) c
   if (std::string istio_ns = Str(values, "global", "istioNamespace"); istio_ns != ns)
     return Invalid("validation error: spec.values.global.istioNamespace: \"" + istio_ns +
                    "\" must be spec.namespace, \"" + ns + "\"");
-  if (auto tag = op_.caches.tags.Get(name); tag && !kube::IsDeleting(*tag) && IsOlder(*tag, revision))
+  if (auto tag = op_.caches.tags.Get(name); tag && !kube::IsDeleting(*tag) && TakesPrecedence(*tag, revision))
     return Problem{"NameAlreadyExists", "an IstioRevisionTag exists with this name", false};
   return std::nullopt;
 }
@@ -96,8 +85,8 @@ std::optional<Problem> IstioRevisionController::CheckSkew(const Json& revision, 
   say(skew.empty(), skew.empty() ? "VersionsFit" : "VersionSkew", skew);
   // A control plane behind the CNI is told, and may go forward in steps; one that would leave the CNI behind waits.
   bool changes = Str(status, "runningVersion") != version.name;
-  bool ahead = skew.find("too old") != skew.npos;
-  if (*policy == SkewPolicy::kEnforce && changes && ahead) return Problem{"VersionSkew", skew, false};
+  if (*policy == SkewPolicy::kEnforce && changes && CompareVersions(running, version.name) == Skew::kCniBehind)
+    return Problem{"VersionSkew", skew, false};
   return std::nullopt;
 }
 
@@ -107,9 +96,7 @@ std::optional<Problem> IstioRevisionController::Install(const Json& revision, Js
   if (!version.ok()) return Invalid(version.error().message);
   if (auto problem = CheckSkew(revision, *version, status)) return problem;
   auto resources = op_.config.resources.For(*version);
-  if (!resources.ok())
-    return Problem{"ReconcileError", "error reconciling resource: failed to load chart: " + resources.error().message,
-                   true};
+  if (!resources.ok()) return NoResources(resources.error());
   std::string name = kube::Name(revision), ns = Str(revision, "spec", "namespace");
   Json values = ComputeIstiodValues(At(revision, "spec"), *version);
   std::vector<Release> releases = {{.chart = "istiod", .name = name + "-istiod", .ns = ns, .values = values}};
@@ -148,7 +135,6 @@ Result<Reconciler::Looked> IstioRevisionController::Look(const Json& revision, J
   if (kube::Annotation(revision, kIgnoreAnnotation) == "true") return Looked{};
   std::string name = kube::Name(revision), ns = Str(revision, "spec", "namespace");
   std::optional<Problem> problem = Install(revision, status);
-  if (problem && problem->stale) return MakeError(Code::kConflict, problem->message);
   const Installed& installed = installer_.Of(revision);
   std::string deployment = IstiodName(name);
   Json applied;
@@ -160,28 +146,23 @@ Result<Reconciler::Looked> IstioRevisionController::Look(const Json& revision, J
   auto live = op_.caches.deployments.Get(kube::Key(ns, deployment));
   ControlPlaneState state = ComputeControlPlane(problem && live ? *live : applied, live ? *live : Json());
   if (!state.running_version.empty()) status["runningVersion"] = "v" + state.running_version;
+  SetReconciled(status, problem, generation);
   if (problem) {
-    SetCondition(status, "Reconciled", "False", problem->reason, problem->message, generation, WallNow());
     std::string running = Str(status, "runningVersion");
     SetCondition(status, "Ready", "False", problem->reason,
                  "version " + Str(revision, "spec", "version") + " is not installed: " + problem->message +
                      (running.empty() ? " (no control plane runs)" : " (" + running + " keeps running)"),
                  generation, WallNow());
   } else if (IsRemote(At(revision, "spec", "values")) && applied.is_null()) {
-    SetCondition(status, "Reconciled", "True", "Reconciled", "", generation, WallNow());
     SetCondition(status, "Ready", "Unknown", "ReadinessCheckFailed",
                  "failed to get readiness: the control plane runs in another cluster, and is not asked from here",
                  generation, WallNow());
   } else {
-    SetCondition(status, "Reconciled", "True", "Reconciled", "", generation, WallNow());
     SetCondition(status, "Ready", state.ready ? "True" : "False", state.reason, state.message, generation, WallNow());
   }
   LookAtDependencies(revision, status);
-  bool in_use = usage_.Uses(revision);
-  SetCondition(status, "InUse", in_use ? "True" : "False", in_use ? "ReferencedByWorkloads" : "NotReferencedByAnything",
-               in_use ? "Referenced by at least one pod or namespace" : "Not referenced by any pod or namespace",
-               generation, WallNow());
-  return Looked{.again_after = std::nullopt, .retry = problem && problem->retry ? problem->message : ""};
+  SetInUse(status, usage_.Uses(revision), generation);
+  return Looked{.problem = problem, .again_after = std::nullopt};
 }
 
 }  // namespace fairlead::mesh

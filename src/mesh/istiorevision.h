@@ -27,6 +27,10 @@ class IstioRevisionController : public Reconciler {
   Usage& usage_;
 };
 
+// Of a revision and a tag that want one name the older one has it; of two of the same second the one whose uid sorts
+// first.
+bool TakesPrecedence(const Json& a, const Json& b);
+
 // "istiod" or "istiod-REVISION".
 std::string IstiodName(const std::string& revision);
 

@@ -40,8 +40,7 @@ IstioRevisionTagController::IstioRevisionTagController(Operator& op, Usage& usag
 std::optional<Problem> IstioRevisionTagController::Install(const Json& tag, Json& status) {
   std::string name = kube::Name(tag);
   if (auto revision = op_.caches.revisions.Get(name);
-      revision && !kube::IsDeleting(*revision) &&
-      Str(*revision, "metadata", "creationTimestamp") <= Str(tag, "metadata", "creationTimestamp"))
+      revision && !kube::IsDeleting(*revision) && TakesPrecedence(*revision, tag))
     return Problem{"NameAlreadyExists", "an IstioRevision exists with this name", false};
   std::vector<Operator::Input> inputs = {{kube::kIstioRevisionTags, tag}};
   auto revision = ResolveTarget(op_.caches, At(tag, "spec", "targetRef"), inputs);
@@ -49,9 +48,7 @@ std::optional<Problem> IstioRevisionTagController::Install(const Json& tag, Json
   auto version = op_.config.catalog.Resolve(Str(**revision, "spec", "version"));
   if (!version.ok()) return Invalid(version.error().message);
   auto resources = op_.config.resources.For(*version);
-  if (!resources.ok())
-    return Problem{"ReconcileError", "error reconciling resource: failed to load chart: " + resources.error().message,
-                   true};
+  if (!resources.ok()) return NoResources(resources.error());
   std::string ns = Str(**revision, "spec", "namespace");
   Json values = ComputeIstiodValues(At(**revision, "spec"), *version);
   values["revisionTags"] = {name};
@@ -73,15 +70,10 @@ Result<Reconciler::Looked> IstioRevisionTagController::Look(const Json& tag, Jso
   for (const char* required : {"istioRevision", "istiodNamespace"})
     if (!status.contains(required)) status[required] = "";
   auto problem = Install(tag, status);
-  if (problem && problem->stale) return MakeError(Code::kConflict, problem->message);
   if (!problem) status["inventory"] = installer_.Of(tag).inventory;
-  SetCondition(status, "Reconciled", problem ? "False" : "True", problem ? problem->reason : "Reconciled",
-               problem ? problem->message : "", generation, WallNow());
-  bool in_use = usage_.Names(kube::Name(tag));
-  SetCondition(status, "InUse", in_use ? "True" : "False", in_use ? "ReferencedByWorkloads" : "NotReferencedByAnything",
-               in_use ? "Referenced by at least one pod or namespace" : "Not referenced by any pod or namespace",
-               generation, WallNow());
-  return Looked{.again_after = std::nullopt, .retry = problem && problem->retry ? problem->message : ""};
+  SetReconciled(status, problem, generation);
+  SetInUse(status, usage_.Names(kube::Name(tag)), generation);
+  return Looked{.problem = problem, .again_after = std::nullopt};
 }
 
 }  // namespace fairlead::mesh

@@ -339,13 +339,10 @@ TEST(Applier, TakesOverWhatOthersSetButNotWhatIsTheirs) {
 }
 
 Result<std::vector<Json>> RenderCni(const Json& values) {
-  std::map<std::string, std::string> files;
-  for (const auto& [path, text] : embedded::charts())
-    if (path.starts_with("istio-cni/")) files[path.substr(10)] = text;
-  auto chart = chart::LoadFiles(files);
+  static const chart::Chart chart = LoadCharts(embedded::charts())->at("cni");
   FL_ASSIGN(Json all, ComputeCniValues({{"version", "v1.28.6"}, {"values", values}}, *TheCatalog().Resolve("v1.28.6"),
                                        embedded::profiles()));
-  return chart::Render(*chart, value::WithFloatNumbers(all),
+  return chart::Render(chart, value::WithFloatNumbers(all),
                        {.name = "istio-cni", .ns = "istio-cni", .api_versions = {}});
 }
 

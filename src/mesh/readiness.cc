@@ -43,6 +43,12 @@ bool HasEnded(const Json& pod) {
   return phase == "Succeeded" || phase == "Failed";
 }
 
+// The cache has what was applied, and its controller has seen it.
+bool IsObserved(const Json& applied, const Json& live) {
+  return !applied.is_null() && kube::Generation(live) >= kube::Generation(applied) &&
+         Int(live, "status", "observedGeneration") >= kube::Generation(live);
+}
+
 // Why a pod does not become ready, when there is something to say.
 std::optional<FailingNode> WhyFailing(const Json& pod) {
   for (const Json& c : At(pod, "status", "containerStatuses")) {
@@ -99,8 +105,7 @@ Rollout ComputeRollout(const Json& applied, const Json& live, const std::vector<
   r.desired = Int(s, "desiredNumberScheduled");
   r.updated = static_cast<int64_t>(serves.size());
   r.ready_nodes = Int(s, "numberReady");
-  bool observed = !applied.is_null() && kube::Generation(live) >= kube::Generation(applied) &&
-                  Int(s, "observedGeneration") >= kube::Generation(live);
+  bool observed = IsObserved(applied, live);
   r.outdated =
       std::count_if(pods.begin(), pods.end(), [&](const Json* pod) { return !IsOf(*pod, tmpl) && !HasEnded(*pod); });
   bool old_left = r.outdated > 0;
@@ -131,8 +136,7 @@ ControlPlaneState ComputeControlPlane(const Json& applied, const Json& live) {
   };
   if (live.is_null()) return unready("IstiodNotReady", "istiod Deployment not found");
   const Json& status = At(live, "status");
-  bool observed = !applied.is_null() && kube::Generation(live) >= kube::Generation(applied) &&
-                  Int(status, "observedGeneration") >= kube::Generation(live);
+  bool observed = IsObserved(applied, live);
   int64_t wanted = value::AsInt(At(live, "spec", "replicas"), 1);
   if (!observed) return unready("Updating", "the istiod Deployment has not been observed in its new form yet");
   if (wanted == 0) return unready("IstiodNotReady", "istiod Deployment is scaled to zero replicas");

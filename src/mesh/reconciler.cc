@@ -27,6 +27,26 @@ Reconciler::Reconciler(Operator& op, kube::Informer& objects, KindTraits traits,
       if (MayChangeInstallation(before, now)) installer_.MarkChanged(Str(owner, "uid"));
       controller_.Enqueue(Str(owner, "name"));
     });
+  // A namespace that comes, goes or ends decides whether anything can be in it.
+  op_.caches.namespaces.AddHandler([this](const kube::ObjectPtr& before, const kube::ObjectPtr& now) {
+    if (before && now && kube::IsDeleting(*before) == kube::IsDeleting(*now)) return;
+    for (const auto& o : objects_.List())
+      if (Str(*o, "spec", "namespace") == kube::Name(now ? *now : *before)) {
+        installer_.MarkChanged(kube::Uid(*o));
+        controller_.Enqueue(kube::Name(*o));
+      }
+  });
+}
+
+void Reconciler::SetReconciled(Json& status, const std::optional<Problem>& problem, int64_t generation) {
+  SetCondition(status, "Reconciled", problem ? "False" : "True", problem ? problem->reason : "Reconciled",
+               problem ? problem->message : "", generation, WallNow());
+}
+
+void Reconciler::SetInUse(Json& status, bool in_use, int64_t generation) {
+  SetCondition(status, "InUse", in_use ? "True" : "False", in_use ? "ReferencedByWorkloads" : "NotReferencedByAnything",
+               in_use ? "Referenced by at least one pod or namespace" : "Not referenced by any pod or namespace",
+               generation, WallNow());
 }
 
 void Reconciler::EnqueueAll() {
@@ -116,10 +136,11 @@ Result<controller::Outcome> Reconciler::Reconcile(const std::string& name) {
   Json status = before;
   status["observedGeneration"] = generation;
   FL_ASSIGN(Looked looked, Look(object, status));
+  if (looked.problem && looked.problem->stale) return MakeError(Code::kConflict, looked.problem->message);
   status["state"] = DeriveState(status, traits_.state_order);
   FL_TRY(WriteStatus(object, status));
   Report(object, before, status);
-  if (!looked.retry.empty()) return MakeError(Code::kUnavailable, looked.retry);
+  if (looked.problem && looked.problem->retry) return MakeError(Code::kUnavailable, looked.problem->message);
   // Watches tell of every change; a slow look at everything finds drift of kinds that are not watched.
   return controller::Outcome{.requeue_after = std::min(look_period_, looked.again_after.value_or(look_period_))};
 }

@@ -27,24 +27,31 @@ class Reconciler {
 
  protected:
   struct Looked {
+    std::optional<Problem> problem;  // a stale one leaves the status unwritten, too
     std::optional<Millis> again_after;
-    std::string retry;  // an error after which to try again soon; "" = none
   };
   // Computes the new status from the old one, and does what is to be done. An error here leaves the status unwritten.
   virtual Result<Looked> Look(const Json& object, Json& status) = 0;
   // Takes away what the object made. false: not all is gone yet.
   virtual Result<bool> Remove(const Json& object);
 
-  void Enqueue(const std::string& name) { controller_.Enqueue(name); }
   void EnqueueAll();
   // Enqueues every object of the kind when `informer` has something new that `concerns` says matters.
   void OnChange(kube::Informer& informer,
                 std::function<bool(const kube::ObjectPtr&, const kube::ObjectPtr&)> concerns = nullptr);
-  // The namespace, or why nothing can be installed in it.
+  // Why nothing can be installed in the namespace.
   std::optional<Problem> CheckNamespace(const std::string& ns) const;
   static Problem Invalid(const std::string& message) {
     return {"ReconcileError", "error reconciling resource: " + message, false};
   }
+
+  static Problem NoResources(const Error& e) {
+    return {"ReconcileError", "error reconciling resource: failed to load chart: " + e.message, true};
+  }
+  // Sets Reconciled.
+  static void SetReconciled(Json& status, const std::optional<Problem>& problem, int64_t generation);
+  // Sets InUse.
+  static void SetInUse(Json& status, bool in_use, int64_t generation);
 
   Operator& op_;
   Installer installer_;

@@ -7,6 +7,18 @@
 namespace fairlead::mesh {
 namespace fs = std::filesystem;
 
+Result<std::map<std::string, chart::Chart>> LoadCharts(const chart::Files& files) {
+  std::map<std::string, chart::Chart> charts;
+  for (const std::string name : kCharts) {
+    std::string directory = (name == "cni" ? "istio-cni" : name) + "/";
+    chart::Files own;
+    for (const auto& [path, text] : files)
+      if (path.starts_with(directory)) own[path.substr(directory.size())] = text;
+    FL_ASSIGN(charts[name], chart::LoadFiles(own));
+  }
+  return charts;
+}
+
 Result<std::shared_ptr<const Resources>> ResourceSet::For(const Version& version) const {
   std::error_code ec;
   fs::path root = fs::path(directory_) / version.name;

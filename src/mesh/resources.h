@@ -16,6 +16,9 @@ struct Resources {
   std::map<std::string, std::string> profiles;  // "ambient.yaml" -> text
 };
 
+// The charts among the files that lie below charts/, by the names above. Errors name the file.
+Result<std::map<std::string, chart::Chart>> LoadCharts(const chart::Files& files);
+
 class ResourceSet {
  public:
   ResourceSet() : ResourceSet({}, "") {}

@@ -14,7 +14,7 @@ namespace fairlead::mesh {
 // The spec that is to be installed: the resource's own, or, once its update has been undone, the last good one.
 Json SpecToInstall(const Json& cni);
 // Whether the update to the resource's present generation has been undone.
-bool IsUndone(const Json& cni_or_status, int64_t generation);
+bool IsUndone(const Json& status, int64_t generation);
 
 // Puts into `values` how many nodes may change at once at this moment: one while a canary has not worked yet, and one
 // more for each node that is down, since a pod that cannot start there would hold up the others. `status`: as of the

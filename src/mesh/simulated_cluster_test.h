@@ -186,14 +186,7 @@ class RunningOperator {
   static OperatorConfig Config() {
     OperatorConfig config;
     config.catalog = *Catalog::Parse(embedded::catalog().at("versions.yaml"), "catalogue");
-    Resources builtin{.charts = {}, .profiles = embedded::profiles()};
-    for (const char* name : kCharts) {
-      std::string directory = std::string(name == std::string_view("cni") ? "istio-cni" : name) + "/";
-      chart::Files files;
-      for (const auto& [path, text] : embedded::charts())
-        if (path.starts_with(directory)) files[path.substr(directory.size())] = text;
-      builtin.charts[name] = *chart::LoadFiles(files);
-    }
+    Resources builtin{.charts = *LoadCharts(embedded::charts()), .profiles = embedded::profiles()};
     config.resources = ResourceSet(std::move(builtin), "");
     config.kube_version = "v1.34.0";
     config.api_versions = {"v1"};
@@ -309,8 +302,8 @@ inline void SimulatedCluster::Control(const std::stop_token& stop) {
 
 inline void Normalize(Json& j) {
   if (j.is_object()) {
-    for (const char* volatile_key :
-         {"uid", "resourceVersion", "creationTimestamp", "managedFields", "lastTransitionTime", "completedAt", "progressedAt"})
+    for (const char* volatile_key : {"uid", "resourceVersion", "creationTimestamp", "managedFields",
+                                     "lastTransitionTime", "completedAt", "progressedAt"})
       j.erase(volatile_key);
     // How often a template was written is history; that the controllers have seen the last one is checked by Ready.
     for (const char* counter : {"generation", "observedGeneration"}) j.erase(counter);

@@ -26,11 +26,12 @@ Result<SkewPolicy> ReadSkewPolicy(const Json& cni) {
                                        "\" is not known; use Enforce, Warn or Ignore");
 }
 
-std::vector<ControlPlane> ListControlPlanes(const std::vector<Json>& revisions, const std::vector<Json>& istios,
-                                            const Catalog& catalog) {
+std::vector<ControlPlane> ListControlPlanes(const std::vector<kube::ObjectPtr>& revisions,
+                                            const std::vector<kube::ObjectPtr>& istios, const Catalog& catalog) {
   std::vector<ControlPlane> out;
   std::set<std::string> owners;
-  for (const Json& r : revisions) {
+  for (const auto& revision : revisions) {
+    const Json& r = *revision;
     if (kube::IsDeleting(r)) continue;
     ControlPlane plane{
         "IstioRevision", kube::Name(r), catalog.ResolveName(value::Str(r, "spec", "version")), true, "", "", false};
@@ -45,18 +46,19 @@ std::vector<ControlPlane> ListControlPlanes(const std::vector<Json>& revisions, 
     out.push_back(plane);
     if (const Json& owner = kube::ControllerOf(r); !owner.is_null()) owners.insert(value::Str(owner, "uid"));
   }
-  for (const Json& i : istios)
-    if (!kube::IsDeleting(i) && !owners.contains(kube::Uid(i)))
+  for (const auto& i : istios)
+    if (!kube::IsDeleting(*i) && !owners.contains(kube::Uid(*i)))
       out.push_back(
-          {"Istio", kube::Name(i), catalog.ResolveName(value::Str(i, "spec", "version")), true, "", "", false});
+          {"Istio", kube::Name(*i), catalog.ResolveName(value::Str(*i, "spec", "version")), true, "", "", false});
   return out;
 }
 
-std::vector<ControlPlane> ListControlPlanes(const Caches& caches, const Catalog& catalog) {
-  std::vector<Json> revisions, istios;
-  for (const auto& r : caches.revisions.List()) revisions.push_back(*r);
-  for (const auto& i : caches.istios.List()) istios.push_back(*i);
-  return ListControlPlanes(revisions, istios, catalog);
+Skew CompareVersions(const std::string& cni, const std::string& control_plane) {
+  auto own = MajorMinor(cni), theirs = MajorMinor(control_plane);
+  if (!own || !theirs) return Skew::kUnknown;
+  if (own->first == theirs->first && (theirs->second == own->second || theirs->second == own->second + 1))
+    return Skew::kFits;
+  return *theirs < *own ? Skew::kCniAhead : Skew::kCniBehind;
 }
 
 std::string ExplainSkew(const std::string& cni, const ControlPlane& plane, const std::string& version) {
@@ -64,10 +66,12 @@ std::string ExplainSkew(const std::string& cni, const ControlPlane& plane, const
   std::string who = "control plane " + plane.kind + "/" + plane.name + " runs " + version;
   if (version != plane.version)
     who = "control plane " + plane.kind + "/" + plane.name + " is being updated to " + version;
-  if (!own || !theirs) return who + ", whose minor version cannot be told; set spec.version to a released version";
-  if (own->first == theirs->first && (theirs->second == own->second || theirs->second == own->second + 1)) return "";
+  Skew skew = CompareVersions(cni, version);
+  if (skew == Skew::kUnknown)
+    return who + ", whose minor version cannot be told; set spec.version to a released version";
+  if (skew == Skew::kFits) return "";
   std::string allowed = Minor(*own) + " or " + Minor({own->first, own->second + 1});
-  if (*theirs < *own)
+  if (skew == Skew::kCniAhead)
     return "CNI " + cni + " is ahead of the " + who + ": a CNI serves control planes of " + allowed +
            ". Update the control plane to " + Minor(*own) + " first, then the CNI";
   return "CNI " + cni + " is too old for the " + who + ": a CNI serves control planes of " + allowed +

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "mesh/caches.h"
+#include "kube/informer.h"
 #include "mesh/catalog.h"
 
 namespace fairlead::mesh {
@@ -25,9 +25,10 @@ struct ControlPlane {
 
 // Every revision with the version that it runs, and those that it is about to run; an Istio without a revision yet
 // with the version that it wants.
-std::vector<ControlPlane> ListControlPlanes(const std::vector<Json>& revisions, const std::vector<Json>& istios,
-                                            const Catalog& catalog);
-std::vector<ControlPlane> ListControlPlanes(const Caches& caches, const Catalog& catalog);
+std::vector<ControlPlane> ListControlPlanes(const std::vector<kube::ObjectPtr>& revisions,
+                                            const std::vector<kube::ObjectPtr>& istios, const Catalog& catalog);
+enum class Skew { kFits, kCniAhead, kCniBehind, kUnknown };
+Skew CompareVersions(const std::string& cni, const std::string& control_plane);
 // Why a CNI of the version does not serve a control plane of the other, and what to do; "" = it does.
 std::string ExplainSkew(const std::string& cni, const ControlPlane& plane, const std::string& version);
 

@@ -47,8 +47,7 @@ Usage::Usage(Caches& caches) : caches_(caches) {
     });
 }
 
-Usage::Index Usage::Current() {
-  std::lock_guard lock(mutex_);
+const Usage::Index& Usage::Current() {
   if (valid_) return index_;
   valid_ = true;
   index_ = {};
@@ -67,11 +66,15 @@ Usage::Index Usage::Current() {
   return index_;
 }
 
-bool Usage::Names(const std::string& name) { return Current().names.contains(name); }
+bool Usage::Names(const std::string& name) {
+  std::lock_guard lock(mutex_);
+  return Current().names.contains(name);
+}
 
 bool Usage::Uses(const Json& revision) {
   std::string name = kube::Name(revision);
-  Index index = Current();
+  std::lock_guard lock(mutex_);
+  const Index& index = Current();
   if (index.names.contains(name)) return true;
   for (const auto& tag : caches_.tags.List())
     if (!kube::IsDeleting(*tag) && Str(*tag, "status", "istioRevision") == name) return true;

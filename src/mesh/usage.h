@@ -31,7 +31,7 @@ class Usage {
     std::set<std::string> names;
     bool ambient = false;
   };
-  Index Current();
+  const Index& Current();  // with mutex_ held
   Caches& caches_;
   std::vector<std::function<void()>> handlers_;
   std::mutex mutex_;  // guards index_, valid_

@@ -21,14 +21,6 @@ ZtunnelController::ZtunnelController(Operator& op)
   OnChange(op.caches.ztunnel_pods);
   OnChange(op.caches.istios);
   OnChange(op.caches.revisions);
-  OnChange(op.caches.namespaces, [this](const kube::ObjectPtr& before, const kube::ObjectPtr& now) {
-    for (const auto& z : op_.caches.ztunnels.List())
-      if (Str(*z, "spec", "namespace") == kube::Name(now ? *now : *before)) {
-        installer_.MarkChanged(kube::Uid(*z));
-        return true;
-      }
-    return false;
-  });
 }
 
 std::optional<Problem> ZtunnelController::Install(const Json& ztunnel, Json& status) {
@@ -48,9 +40,7 @@ std::optional<Problem> ZtunnelController::Install(const Json& ztunnel, Json& sta
     status["istioRevision"] = kube::Name(**revision);
   }
   auto resources = op_.config.resources.For(*version);
-  if (!resources.ok())
-    return Problem{"ReconcileError", "error reconciling resource: failed to load chart: " + resources.error().message,
-                   true};
+  if (!resources.ok()) return NoResources(resources.error());
   auto values = ComputeZtunnelValues(At(ztunnel, "spec"), base, *version, (*resources)->profiles);
   if (!values.ok()) return Invalid(values.error().message);
   return installer_.Install(inputs, **resources, {{.chart = "ztunnel", .name = kRelease, .ns = ns, .values = *values}},
@@ -60,7 +50,6 @@ std::optional<Problem> ZtunnelController::Install(const Json& ztunnel, Json& sta
 Result<Reconciler::Looked> ZtunnelController::Look(const Json& ztunnel, Json& status) {
   int64_t generation = kube::Generation(ztunnel);
   auto problem = Install(ztunnel, status);
-  if (problem && problem->stale) return MakeError(Code::kConflict, problem->message);
   std::string ns = Str(ztunnel, "spec", "namespace"), name = "ztunnel";
   Json applied;
   if (!problem) {
@@ -74,8 +63,7 @@ Result<Reconciler::Looked> ZtunnelController::Look(const Json& ztunnel, Json& st
   }
   Rollout rollout = LookAtDaemonSet(applied, op_.caches.daemonsets, op_.caches.ztunnel_pods, ns, name);
   DescribeRollout(status, rollout);
-  SetCondition(status, "Reconciled", problem ? "False" : "True", problem ? problem->reason : "Reconciled",
-               problem ? problem->message : "", generation, WallNow());
+  SetReconciled(status, problem, generation);
   if (problem)
     SetCondition(status, "Ready", "False", problem->reason,
                  "version " + Str(ztunnel, "spec", "version") + " is not installed: " + problem->message, generation,
@@ -83,7 +71,7 @@ Result<Reconciler::Looked> ZtunnelController::Look(const Json& ztunnel, Json& st
   else
     SetCondition(status, "Ready", rollout.ready ? "True" : "False", rollout.reason, rollout.message, generation,
                  WallNow());
-  return Looked{.again_after = std::nullopt, .retry = problem && problem->retry ? problem->message : ""};
+  return Looked{.problem = problem, .again_after = std::nullopt};
 }
 
 }  // namespace fairlead::mesh

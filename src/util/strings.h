@@ -11,6 +11,8 @@ namespace fairlead {
 std::vector<std::string> Split(std::string_view text, char separator);          // "" -> {""}
 std::vector<std::string> SplitNonEmpty(std::string_view text, char separator);  // trimmed parts, empty ones dropped
 std::string Join(const std::vector<std::string>& parts, std::string_view separator);
+// Rows under each other, their columns three spaces apart; a line each.
+std::string AlignColumns(const std::vector<std::vector<std::string>>& rows);
 std::string_view Trim(std::string_view text);  // ASCII white space
 std::string ToLower(std::string_view text);
 bool EqualFold(std::string_view a, std::string_view b);  // ASCII

@@ -74,11 +74,7 @@ class Client:
         self.apply({"apiVersion": "sailoperator.io/v1", "kind": "IstioCNI", "metadata": {"name": "default"}, "spec": spec})
 
     def condition(self, kind="Ready"):
-        cni = self.get("istiocni", "default")
-        for c in cni.get("status", {}).get("conditions", []):
-            if c["type"] == kind:
-                return c
-        return {}
+        return condition(self.get("istiocni", "default"), kind)
 
     def wait_ready(self, timeout="60s"):
         return self.kubectl("wait", "--for=condition=Ready", "istiocnis/default", "--timeout=" + timeout)
@@ -104,6 +100,11 @@ class Client:
 
     def mesh_pod(self, name, **options):
         return mesh_pod(name, image=self.sample_image, **options)
+
+
+def condition(resource, kind):
+    """The condition of that type, or {}."""
+    return next((c for c in resource.get("status", {}).get("conditions", []) if c["type"] == kind), {})
 
 
 def pod_ready(pod):

@@ -4,7 +4,7 @@ import subprocess
 import time
 import unittest
 
-from client import BUILD, mesh_pod, pod_ready
+from client import BUILD, condition, mesh_pod, pod_ready
 from cluster import Cluster
 
 
@@ -12,10 +12,6 @@ def istio(version, strategy="InPlace", values=None, name="default", **more):
     update = {"type": strategy, "inactiveRevisionDeletionGracePeriodSeconds": 2}
     return {"apiVersion": "sailoperator.io/v1", "kind": "Istio", "metadata": {"name": name},
             "spec": {"version": version, "namespace": "istio-system", "updateStrategy": update, "values": {"pilot": {"cni": {"enabled": True}}, **(values or {})}, **more}}
-
-
-def condition(resource, kind):
-    return next((c for c in resource.get("status", {}).get("conditions", []) if c["type"] == kind), {})
 
 
 class Mesh(unittest.TestCase):

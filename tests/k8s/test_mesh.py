@@ -8,10 +8,6 @@ import fixture
 from client import pod_ready
 
 
-def condition(resource, kind):
-    return next((c for c in resource.get("status", {}).get("conditions", []) if c["type"] == kind), {})
-
-
 class ControlPlanes(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
