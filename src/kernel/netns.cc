@@ -100,6 +100,12 @@ Result<std::vector<std::string>> GlobalAddresses() {
   return out;
 }
 
+Status SetLoopbackUp() {
+  ifinfomsg message{AF_UNSPEC, 0, 0, static_cast<int>(if_nametoindex("lo")), IFF_UP, IFF_UP};
+  FL_ASSIGN(int error, RtRequest(RTM_NEWLINK, 0, message).Send());
+  return error == 0 ? Status() : Status(ErrnoError("setting lo up", error));
+}
+
 Status AddLoopbackAddress6(const std::string& address) {
   in6_addr addr{};
   if (inet_pton(AF_INET6, address.c_str(), &addr) != 1)

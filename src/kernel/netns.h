@@ -26,6 +26,8 @@ bool IsCidr(const std::string& text);
 
 // Addresses of the calling thread's namespace that are neither loopback nor link local, as text.
 Result<std::vector<std::string>> GlobalAddresses();
+// Sets lo up in the calling thread's namespace.
+Status SetLoopbackUp();
 // Adds a /128 to lo in the calling thread's namespace; present already is fine.
 Status AddLoopbackAddress6(const std::string& address);
 // Whether the calling thread's namespace has IPv6 at all.

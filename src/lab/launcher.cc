@@ -3,11 +3,9 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
-#include <net/if.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -18,6 +16,7 @@
 #include <cerrno>
 #include <filesystem>
 
+#include "kernel/netns.h"
 #include "util/fd.h"
 #include "util/file.h"
 #include "util/strings.h"
@@ -89,14 +88,6 @@ void EnterNode(const std::string& pid, int flags) {
   if (flags & CLONE_NEWNS) Must(::setns(mnt.get(), CLONE_NEWNS) == 0, "entering the node's mounts");
 }
 
-void LoopbackUp() {
-  UniqueFd s(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  ifreq req{};
-  strcpy(req.ifr_name, "lo");
-  req.ifr_flags = IFF_UP | IFF_RUNNING;
-  Must(::ioctl(s.get(), SIOCSIFFLAGS, &req) == 0, "lo up");
-}
-
 [[noreturn]] void Exec(const std::vector<std::string>& argv, const std::vector<std::string>* env) {
   std::vector<char*> args, envp;
   for (const auto& a : argv) args.push_back(const_cast<char*>(a.c_str()));
@@ -138,7 +129,7 @@ int NodeMain(const std::vector<std::string>& a) {
   Must(::mount("netns", "/var/run/netns", "tmpfs", 0, "mode=755") == 0 &&
            ::mount(nullptr, "/var/run/netns", nullptr, MS_SHARED, nullptr) == 0,
        "mount /var/run/netns");
-  LoopbackUp();
+  Must(kernel::SetLoopbackUp().ok(), "lo up");
   // On a real node process 1 is in the node's network namespace, and an agent finds that one there. Here process 1 is
   // the machine's.
   Must(::mount("ns", "/proc/1/ns", "tmpfs", 0, "mode=755") == 0, "mount /proc/1/ns");
@@ -156,7 +147,7 @@ int NodeMain(const std::vector<std::string>& a) {
 int NetnsAdd(const std::vector<std::string>& a) {
   EnterNode(a[0], CLONE_NEWNS);
   Must(::unshare(CLONE_NEWNET) == 0, "unshare network");
-  LoopbackUp();
+  Must(kernel::SetLoopbackUp().ok(), "lo up");
   UniqueFd touch(::open(a[1].c_str(), O_CREAT | O_EXCL | O_RDONLY | O_CLOEXEC, 0444));
   Must(touch.valid() && ::mount("/proc/self/ns/net", a[1].c_str(), nullptr, MS_BIND, nullptr) == 0, "netns " + a[1]);
   return 0;

@@ -60,6 +60,9 @@ Result<Programmed> Programmer::Apply(int netns_fd, const PodConfig& config, Back
   FL_TRY(kernel::RunInNetns(netns_fd, [&]() -> Status {
     FL_ASSIGN(RuleSet rules, RulesHere(config));
     FL_ASSIGN(Listing expected, backend.Expect(rules));
+    // Runtimes run the loopback plugin beside the network's, not before it: lo may still be down, and takes no routes
+    // then.
+    FL_TRY(kernel::SetLoopbackUp());
     // The way back of marked packets comes before the rules that mark them.
     for (const kernel::LocalRoute& r : RoutesOf(rules)) {
       FL_ASSIGN(bool added, kernel::AddLocalRoute(r));

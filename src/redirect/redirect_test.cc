@@ -58,6 +58,14 @@ TEST_F(NamespaceTest, RefusesWhatIsNoNetworkNamespace) {
   EXPECT_FALSE(Nft(netns, "add rule inet nosuch x counter").ok()) << "the kernel's refusal is an error";
 }
 
+TEST_F(NamespaceTest, BringsUpTheLoopbackThatTheRuntimeHasNotComeToYet) {
+  Ip(netns, "link set lo down\n");
+  auto done = programmer.Apply(netns.get(), AmbientConfig{}, BackendKind::kNft);
+  ASSERT_TRUE(done.ok()) << done.error().message;
+  Status whole = programmer.Verify(netns.get(), AmbientConfig{}, BackendKind::kNft);
+  EXPECT_TRUE(whole.ok()) << whole.error().message;
+}
+
 // Whatever stands in an annotation: it is refused by name, or the kernel takes the rules that it leads to.
 TEST_F(NamespaceTest, DamagedAnnotationsNeverReachTheKernelAsSomethingElse) {
   const std::pair<const char*, std::string> good[] = {

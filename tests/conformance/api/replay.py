@@ -4,7 +4,7 @@
     replay.py record KUBECONFIG            writes recorded.json from a real API server
     replay.py compare KUBECONFIG           compares a server with recorded.json; prints what is not in differences.json
 
-Masked: UIDs, versions, times, and what says where or when a server was built."""
+Masked: UIDs, versions, times, quotations of whole objects, and what says where or when a server was built."""
 import base64
 import fnmatch
 import http.client
@@ -100,6 +100,7 @@ def mask(value, key=""):
         value = UID.sub("UID", TIME.sub("TIME", value))
         value = re.sub(r"made-[a-z0-9]{5}", "made-RANDOM", value)
         value = re.sub(r'(in record \(|current: |"resourceVersion\\*":\\*")\d+', r"\1VERSION", value)
+        value = re.sub(r'(?s)Invalid value: "\{.*\}": ', 'Invalid value: "OBJECT": ', value)  # the whole of it, with what controllers wrote meanwhile
         return "AGE" if re.fullmatch(r"\d+s", value) else value
     return value
 
