@@ -45,8 +45,8 @@ fairlead_module(NAME agent LAYER 4 DEPS util value http kernel kube zds redirect
 fairlead_module(NAME lab LAYER 4 DEPS util value http kernel kube controller LIBS fl_embedded_lab_types ${RE2}
   SOURCES api_server.cc auth.cc cel.cc cni_chain.cc controllers.cc daemonset.cc deployment.cc discovery.cc fabric.cc field_selector.cc fields.cc images.cc lab.cc launcher.cc local_api.cc node.cc pod_worker.cc registry.cc request_body.cc rest.cc schema.cc status.cc store.cc strategy.cc table.cc
   TESTS lab_test.cc)
-fairlead_module(NAME mesh LAYER 4 DEPS util value kube chart controller
-  SOURCES applier.cc caches.cc catalog.cc daemonset.cc helm_release.cc installer.cc istio.cc istiocni.cc istiorevision.cc istiorevisiontag.cc operator.cc readiness.cc reconciler.cc resources.cc rollout_plan.cc skew.cc status.cc usage.cc values.cc ztunnel.cc
+fairlead_module(NAME mesh LAYER 4 DEPS util value kube chart controller LIBS ${RE2}
+  SOURCES applier.cc caches.cc catalog.cc cluster_facts.cc daemonset.cc helm_release.cc installer.cc istio.cc istiocni.cc istiorevision.cc istiorevisiontag.cc known_values.cc operator.cc readiness.cc reconciler.cc remote_probe.cc resources.cc rollout_plan.cc skew.cc status.cc usage.cc values.cc ztunnel.cc
   TESTS mesh_test.cc TEST_LIBS fl_embedded_catalog fl_embedded_profiles fl_embedded_charts)
 if(FAIRLEAD_TESTS)
   # The whole operator against the lab's API server: minutes, where the module's own tests take moments.

@@ -40,8 +40,19 @@ Result<std::pair<std::string, uint16_t>> ParseAddress(const std::string& text) {
   return std::pair(text.substr(0, colon), static_cast<uint16_t>(*port));
 }
 
-Result<mesh::OperatorConfig> LoadOperatorConfig(const Flags& flags, kube::Client& client) {
+// Waits for an API server that answers.
+Result<mesh::ClusterFacts> WaitForCluster(kube::Client& client, const std::stop_token& stop) {
+  while (true) {
+    auto facts = mesh::LookAtCluster(client);
+    if (facts.ok()) return facts;
+    Log(Level::kWarn, "the cluster cannot be looked at yet", {{"error", facts.error().message}});
+    if (!SleepFor(Millis(2000), stop)) return facts;
+  }
+}
+
+Result<mesh::OperatorConfig> LoadOperatorConfig(const Flags& flags, mesh::ClusterFacts cluster) {
   mesh::OperatorConfig config;
+  config.cluster = std::move(cluster);
   std::string catalog = embedded::catalog().at("versions.yaml");
   if (!flags.catalog_file.empty()) {
     FL_ASSIGN(catalog, ReadFile(flags.catalog_file, 4 << 20));
@@ -56,21 +67,15 @@ Result<mesh::OperatorConfig> LoadOperatorConfig(const Flags& flags, kube::Client
       Log(Level::kWarn, "an image for a version or component that is not known",
           {{"file", flags.config_file}, {"key", key}});
   }
-  mesh::Resources builtin{.charts = {}, .profiles = embedded::profiles()};
-  FL_ASSIGN(builtin.charts, mesh::LoadCharts(embedded::charts()));
+  mesh::Resources builtin;
+  builtin.profiles = embedded::profiles();
+  FL_TRY(mesh::LoadCharts(embedded::charts(), builtin));
   if (!flags.chart_dir.empty()) {
-    FL_ASSIGN(builtin.charts["cni"], chart::Load(flags.chart_dir));
+    FL_ASSIGN(chart::Chart chart, chart::Load(flags.chart_dir));
+    builtin.Set("cni", std::move(chart));
   }
+  builtin.platform = config.cluster.platform;
   config.resources = mesh::ResourceSet(std::move(builtin), flags.resource_dir);
-  config.kube_version = "v1.32.0";
-  if (auto version = client.Raw({.target = "/version"}); version.ok())
-    if (auto j = value::ParseJson(version->body, "version"); j.ok()) config.kube_version = value::Str(*j, "gitVersion");
-  config.api_versions = {"v1"};
-  if (auto groups = client.Raw({.target = "/apis"}); groups.ok())
-    if (auto j = value::ParseJson(groups->body, "/apis"); j.ok())
-      for (const Json& group : value::At(*j, "groups"))
-        for (const Json& version : value::At(group, "versions"))
-          config.api_versions.push_back(value::Str(version, "groupVersion"));
   return config;
 }
 
@@ -90,7 +95,10 @@ Status Run(const Flags& flags, const std::stop_token& stop) {
                                       [&] { return started ? "" : "starting"; }));
     servers.push_back(std::move(server));
   }
-  FL_ASSIGN(mesh::OperatorConfig config, LoadOperatorConfig(flags, client));
+  auto cluster = WaitForCluster(client, stop);
+  if (stop.stop_requested()) return {};
+  if (!cluster.ok()) return cluster.error();
+  FL_ASSIGN(mesh::OperatorConfig config, LoadOperatorConfig(flags, *cluster));
   config.ns = flags.ns.empty() ? kube_config.ns : flags.ns;
   started = true;
   auto lead = [&](const std::stop_token& s) {

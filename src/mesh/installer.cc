@@ -43,8 +43,8 @@ std::optional<Problem> Installer::Install(const std::vector<Operator::Input>& in
                                  {.name = r.name,
                                   .ns = r.ns,
                                   .is_upgrade = !inventory.is_null(),
-                                  .kube_version = op_.config.kube_version,
-                                  .api_versions = op_.config.api_versions});
+                                  .kube_version = op_.config.cluster.kube_version,
+                                  .api_versions = op_.config.cluster.api_versions});
     if (!objects.ok()) return failed(objects.error(), false);
     auto applied = op_.applier.Apply(*objects, owner, r.name, r.ns);
     if (!applied.ok()) return failed(applied.error(), true);

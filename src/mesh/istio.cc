@@ -34,10 +34,11 @@ IstioController::IstioController(Operator& op)
 }
 
 std::optional<Problem> IstioController::Ensure(const Json& istio, const std::string& active, const Version& version,
-                                               Json& wanted) {
+                                               Json& wanted, Json& status) {
   auto resources = op_.config.resources.For(version);
   if (!resources.ok()) return NoResources(resources.error());
-  auto values = ComputeRevisionValues(At(istio, "spec"), active, (*resources)->profiles);
+  if (auto problem = CheckUserValues(istio, **resources, kControlPlaneCharts, status)) return problem;
+  auto values = ComputeRevisionValues(At(istio, "spec"), active, **resources);
   if (!values.ok()) return Invalid(values.error().message);
   wanted = {{"version", version.name}, {"namespace", Str(istio, "spec", "namespace")}, {"values", *values}};
   auto cached = op_.caches.revisions.Get(active);
@@ -129,7 +130,7 @@ Result<Reconciler::Looked> IstioController::Look(const Json& istio, Json& status
   Json wanted;
   if (!problem) {
     std::string active = ActiveRevisionName(istio, version->name);
-    problem = Ensure(istio, active, *version, wanted);
+    problem = Ensure(istio, active, *version, wanted, status);
     if (!problem) status["activeRevisionName"] = active;
   }
   int64_t total = 0, ready = 0, in_use = 0;

@@ -14,7 +14,8 @@ class IstioController : public Reconciler {
  private:
   Result<Looked> Look(const Json& istio, Json& status) override;
   // Makes the active revision what the resource asks for.
-  std::optional<Problem> Ensure(const Json& istio, const std::string& active, const Version& version, Json& wanted);
+  std::optional<Problem> Ensure(const Json& istio, const std::string& active, const Version& version, Json& wanted,
+                                Json& status);
   // Deletes what has not been used for the grace period; when to look again.
   Result<std::optional<Millis>> Prune(const Json& istio, const std::string& active);
 };

@@ -62,7 +62,8 @@ std::optional<Problem> IstioCniController::Install(const Json& cni, const Json& 
 
   auto resources = op_.config.resources.For(*version);
   if (!resources.ok()) return NoResources(resources.error());
-  auto values = ComputeCniValues(spec, *version, (*resources)->profiles);
+  if (auto problem = CheckUserValues(cni, **resources, {"cni"}, status)) return problem;
+  auto values = ComputeCniValues(spec, *version, **resources);
   if (!values.ok()) return Invalid(values.error().message);
   SetLimits(*values, spec, status, generation, nodes_down);
   return installer_.Install({{kube::kIstioCnis, cni}}, **resources,

@@ -30,7 +30,8 @@ IstioRevisionController::IstioRevisionController(Operator& op, Usage& usage)
                   .ready = true,
                   .state_order = {"Reconciled", "Ready", "DependenciesHealthy"}},
                  std::chrono::minutes(2)),
-      usage_(usage) {
+      usage_(usage),
+      probes_(op.api, [this](const std::string& revision) { Enqueue(revision); }) {
   usage.OnChange([this] { EnqueueAll(); });
   OnChange(op.caches.tags);
   // What of them a revision depends on.
@@ -97,12 +98,36 @@ std::optional<Problem> IstioRevisionController::Install(const Json& revision, Js
   if (auto problem = CheckSkew(revision, *version, status)) return problem;
   auto resources = op_.config.resources.For(*version);
   if (!resources.ok()) return NoResources(resources.error());
+  if (kube::ControllerOf(revision).is_null())  // an Istio tells of its own values itself
+    if (auto problem = CheckUserValues(revision, **resources, kControlPlaneCharts, status)) return problem;
   std::string name = kube::Name(revision), ns = Str(revision, "spec", "namespace");
   Json values = ComputeIstiodValues(At(revision, "spec"), *version);
   std::vector<Release> releases = {{.chart = "istiod", .name = name + "-istiod", .ns = ns, .values = values}};
   if (name == kDefaultRevision)
     releases.push_back({.chart = "base", .name = "default-base", .ns = op_.config.ns, .values = values});
   return installer_.Install({{kube::kIstioRevisions, revision}}, **resources, releases, At(status, "inventory"));
+}
+
+void IstioRevisionController::LookAtRemote(const Json& revision, Json& status) {
+  auto say = [&](const char* what, const char* reason, const std::string& message) {
+    SetCondition(status, "Ready", what, reason, message, kube::Generation(revision), WallNow());
+  };
+  std::string webhook;
+  for (const Json& entry : At(status, "inventory"))
+    if (Str(entry, "kind") == "MutatingWebhookConfiguration") webhook = Str(entry, "name");
+  if (webhook.empty())
+    return say("Unknown", "ReadinessCheckFailed",
+               "failed to get readiness: the values lead to no MutatingWebhookConfiguration by which the control plane "
+               "in the other cluster could be asked");
+  auto last = probes_.Of(kube::Name(revision), webhook);
+  if (!last) return say("False", "RemoteIstiodNotReady", "the control plane in the other cluster is being asked");
+  if (last->ok()) return say("True", "Ready", "");
+  say("False", "RemoteIstiodNotReady", last->error().message);
+}
+
+Result<bool> IstioRevisionController::Remove(const Json& revision) {
+  probes_.Forget(kube::Name(revision));
+  return Reconciler::Remove(revision);
 }
 
 void IstioRevisionController::LookAtDependencies(const Json& revision, Json& status) const {
@@ -154,9 +179,7 @@ Result<Reconciler::Looked> IstioRevisionController::Look(const Json& revision, J
                      (running.empty() ? " (no control plane runs)" : " (" + running + " keeps running)"),
                  generation, WallNow());
   } else if (IsRemote(At(revision, "spec", "values")) && applied.is_null()) {
-    SetCondition(status, "Ready", "Unknown", "ReadinessCheckFailed",
-                 "failed to get readiness: the control plane runs in another cluster, and is not asked from here",
-                 generation, WallNow());
+    LookAtRemote(revision, status);
   } else {
     SetCondition(status, "Ready", state.ready ? "True" : "False", state.reason, state.message, generation, WallNow());
   }

@@ -3,6 +3,7 @@
 #pragma once
 #include "mesh/readiness.h"
 #include "mesh/reconciler.h"
+#include "mesh/remote_probe.h"
 #include "mesh/skew.h"
 #include "mesh/usage.h"
 
@@ -23,8 +24,11 @@ class IstioRevisionController : public Reconciler {
   std::optional<Problem> CheckSkew(const Json& revision, const Version& version, Json& status) const;
   std::optional<Problem> Install(const Json& revision, Json& status);
   void LookAtDependencies(const Json& revision, Json& status) const;
+  void LookAtRemote(const Json& revision, Json& status);
+  Result<bool> Remove(const Json& revision) override;
 
   Usage& usage_;
+  RemoteProbes probes_;
 };
 
 // Of a revision and a tag that want one name the older one has it; of two of the same second the one whose uid sorts

@@ -21,7 +21,18 @@ namespace fairlead::mesh {
 namespace {
 
 using value::At;
+using value::Int;
 using value::Str;
+
+const Resources& Builtin() {
+  static const Resources builtin = [] {
+    Resources r;
+    r.profiles = embedded::profiles();
+    EXPECT_TRUE(LoadCharts(embedded::charts(), r).ok());
+    return r;
+  }();
+  return builtin;
+}
 
 Catalog TheCatalog() { return *Catalog::Parse(embedded::catalog().at("versions.yaml"), "catalogue"); }
 
@@ -46,7 +57,7 @@ TEST(Catalog, ImagesOfSingleComponentsComeFromTheOperatorsAnnotations) {
   EXPECT_EQ(unknown, (std::vector<std::string>{"images.v9_9_9.cni", "images.v1_28_6.tea"}));
   Version v = *c.Resolve("v1.28.6");
   auto image = [&](const Json& values) {
-    return Str(*ComputeCniValues({{"values", values}}, v, embedded::profiles()), "cni", "image");
+    return Str(*ComputeCniValues({{"values", values}}, v, Builtin()), "cni", "image");
   };
   EXPECT_EQ(image(Json::object()), "r.example/cni@sha256:0");
   EXPECT_EQ(image({{"global", {{"hub", "mine"}}}}), "") << "a user's hub goes before";
@@ -338,11 +349,62 @@ TEST(Applier, TakesOverWhatOthersSetButNotWhatIsTheirs) {
   EXPECT_EQ(TakeOverFields(taken), taken) << "nothing is left to take";
 }
 
+TEST(Values, FollowThePlatform) {
+  Resources openshift = Builtin();
+  openshift.platform = "openshift";
+  Version version = *TheCatalog().Resolve("v1.28.6");
+  auto cni = [&](const Json& spec) { return *ComputeCniValues(spec, version, openshift); };
+  EXPECT_EQ(Str(cni(Json::object()), "global", "platform"), "openshift");
+  EXPECT_EQ(Str(cni({{"profile", "ambient"}}), "global", "platform"), "openshift") << "another profile keeps it";
+  EXPECT_EQ(Str(cni({{"values", {{"global", {{"platform", "k3s"}}}}}}), "global", "platform"), "k3s");
+  EXPECT_EQ(Str(*ComputeRevisionValues({{"namespace", "a"}}, "default", openshift), "global", "platform"), "openshift");
+  EXPECT_EQ(Str(*ComputeZtunnelValues(Json::object(), Json(), version, openshift), "global", "platform"), "openshift");
+  EXPECT_TRUE(At(*ComputeCniValues(Json::object(), version, Builtin()), "global", "platform").is_null());
+}
+
+TEST(Values, ThatNoChartReadsAreToldWithTheNearestName) {
+  auto check = [](const Json& values, std::vector<std::string> charts) {
+    std::vector<const KnownValues*> known;
+    for (const std::string& c : charts) known.push_back(&Builtin().known.at(c));
+    return CheckValues(values, known);
+  };
+  auto unknown = [&](const char* text, std::vector<std::string> charts = {"cni"}) {
+    return Join(check(Json::parse(text), std::move(charts)).unknown, "\n");
+  };
+  auto wrong = [&](const char* text) { return Join(check(Json::parse(text), {"cni"}).wrong, "\n"); };
+  EXPECT_EQ(unknown(R"({"cni": {"cniBindir": "/x"}})"),
+            "spec.values.cni.cniBindir is not read by any chart; did you mean spec.values.cni.cniBinDir?");
+  EXPECT_EQ(unknown(R"({"cni": {"resource_quotas": {"enabled": true}}})"),
+            "spec.values.cni.resource_quotas is not read by any chart; did you mean spec.values.cni.resourceQuotas?");
+  EXPECT_EQ(unknown(R"({"cni": {"ambient": {"enable": true}}})"),
+            "spec.values.cni.ambient.enable is not read by any chart; did you mean spec.values.cni.ambient.enabled?");
+  EXPECT_EQ(unknown(R"({"dnsCapture": true})"),
+            "spec.values.dnsCapture is not read by any chart; did you mean spec.values.ambient.dnsCapture?");
+  EXPECT_EQ(unknown(R"({"tea": 1})"), "spec.values.tea is not read by any chart");
+  EXPECT_EQ(unknown(R"({"profile": "ambient", "cni": {"env": {"ANY": "1"}, "resources": {"limits": {"cpu": 1}},
+    "rollingMaxUnavailable": "20%", "tag": 1.28, "podLabels": {"a": "b"}, "updateStrategy": {"type": "OnDelete"},
+    "seccompProfile": {"type": "Localhost", "localhostProfile": "x"}, "affinity": {"nodeAffinity": {}},
+    "repair": {"labelPods": null}}, "global": {"platform": "k3s", "defaultResources": {"limits": {}}}})"),
+            "");
+  EXPECT_EQ(unknown(R"({"meshConfig": {"accessLogFile": "/dev/stdout"}, "pilot": {"env": {"A": "b"}, "autoscaleMin": 2,
+    "resources": {"limits": {}}, "cni": {"enabled": true}}, "global": {"proxy": {"resources": {"limits": {"cpu": "1"}}},
+    "meshID": "m"}, "sidecarInjectorWebhook": {"templates": {"mine": "x"}}, "base": {"validationURL": ""},
+    "revision": "a", "defaultRevision": "a"})",
+                    {"istiod", "base", "revisiontags", "ztunnel"}),
+            "");
+  EXPECT_EQ(wrong(R"({"cni": {"ambient": {"enabled": "yes"}}})"),
+            "spec.values.cni.ambient.enabled: \"yes\" must be true or false");
+  EXPECT_EQ(wrong(R"({"cni": {"excludeNamespaces": "kube-system"}})"),
+            "spec.values.cni.excludeNamespaces: \"kube-system\" must be a list");
+  EXPECT_EQ(wrong(R"({"cni": {"logging": "debug"}})"), "spec.values.cni.logging: \"debug\" must be a map");
+  EXPECT_EQ(wrong(R"({"cni": {"image": ["x"]}})"), "spec.values.cni.image: [\"x\"] must be text");
+  EXPECT_EQ(wrong(R"({"cni": {"podLabels": 5}})"), "spec.values.cni.podLabels: 5 must be a map");
+}
+
 Result<std::vector<Json>> RenderCni(const Json& values) {
-  static const chart::Chart chart = LoadCharts(embedded::charts())->at("cni");
   FL_ASSIGN(Json all, ComputeCniValues({{"version", "v1.28.6"}, {"values", values}}, *TheCatalog().Resolve("v1.28.6"),
-                                       embedded::profiles()));
-  return chart::Render(chart, value::WithFloatNumbers(all),
+                                       Builtin()));
+  return chart::Render(Builtin().charts.at("cni"), value::WithFloatNumbers(all),
                        {.name = "istio-cni", .ns = "istio-cni", .api_versions = {}});
 }
 
@@ -363,19 +425,29 @@ TEST(Resources, OfADirectoryStandInForTheBuiltInOnes) {
       "v1.28.6/charts/cni/templates/a.yaml",
       "kind: ConfigMap\nmetadata: {name: c}\ndata: {x: {{ .Values.cni.x | quote }}, image: {{ .Values.cni.image }}}\n");
   write("v1.28.6/profiles/default.yaml", "kind: Istio\nspec: {values: {cni: {x: 2}}}\n");
-  ResourceSet set({.charts = {}, .profiles = embedded::profiles()}, root);
+  ResourceSet set(Builtin(), root);
   Catalog catalog = TheCatalog();
   Version version = *catalog.Resolve("v1.28.6");
   auto resources = set.For(version);
   ASSERT_TRUE(resources.ok()) << resources.error().message;
   EXPECT_EQ((*resources)->profiles.size(), 1u);
-  auto values = ComputeCniValues({{"version", "v1.28.6"}}, version, (*resources)->profiles);
+  auto values = ComputeCniValues({{"version", "v1.28.6"}}, version, **resources);
   auto objects =
       chart::Render((*resources)->charts.at("cni"), value::WithFloatNumbers(*values), {.name = "istio-cni", .ns = "n"});
   ASSERT_TRUE(objects.ok()) << objects.error().message;
   EXPECT_EQ(Str(objects->at(0), "data", "x"), "2");
   EXPECT_EQ(Str(objects->at(0), "data", "image"), version.Image("install-cni"));
   EXPECT_EQ((*set.For({.name = "v9.9.9"}))->profiles, embedded::profiles()) << "what is not there is built in";
+  write("vendor_defaults.yaml", "v1.28.6: {istiocni: {cni: {x: 3, y: 1}}}\n");
+  resources = set.For(version);
+  ASSERT_TRUE(resources.ok()) << resources.error().message;
+  values = ComputeCniValues({{"version", "v1.28.6"}, {"values", {{"cni", {{"y", 2}}}}}}, version, **resources);
+  EXPECT_EQ(Int(*values, "cni", "x"), 3) << "a vendor's over a profile's";
+  EXPECT_EQ(Int(*values, "cni", "y"), 2) << "a user's over a vendor's";
+  EXPECT_TRUE((*set.For({.name = "v1.28.5"}))->vendor_defaults.is_null());
+  write("vendor_defaults.yaml", "v1.28.6: [");
+  EXPECT_NE(set.For(version).error().message.find("vendor_defaults.yaml"), std::string::npos);
+  write("vendor_defaults.yaml", "");
   write("v1.28.6/charts/cni/Chart.yaml", "name: [");
   EXPECT_NE(set.For(version).error().message.find("Chart.yaml"), std::string::npos);
   std::filesystem::remove_all(root);
@@ -483,7 +555,7 @@ TEST(Chart, RefusesValuesThatItCannotHonour) {
   EXPECT_NE(RenderCni({{"cni", {{"provider", "magic"}}}}).error().message.find("\"magic\" is not known"),
             std::string::npos);
   Catalog c = TheCatalog();
-  EXPECT_EQ(ComputeCniValues({{"profile", "external"}}, *c.Resolve("v1.28.6"), embedded::profiles()).error().code,
+  EXPECT_EQ(ComputeCniValues({{"profile", "external"}}, *c.Resolve("v1.28.6"), Builtin()).error().code,
             Code::kNotFound);
 }
 

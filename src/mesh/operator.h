@@ -5,6 +5,7 @@
 #include "mesh/applier.h"
 #include "mesh/caches.h"
 #include "mesh/catalog.h"
+#include "mesh/cluster_facts.h"
 #include "mesh/resources.h"
 
 namespace fairlead::mesh {
@@ -14,9 +15,8 @@ inline constexpr const char* kFinalizer = "sailoperator.io/sail-operator";
 struct OperatorConfig {
   Catalog catalog;
   ResourceSet resources;
-  std::string kube_version;               // .Capabilities.KubeVersion
-  std::vector<std::string> api_versions;  // .Capabilities.APIVersions
-  std::string ns;                         // the operator's own namespace
+  ClusterFacts cluster;
+  std::string ns;  // the operator's own namespace
 };
 
 struct Operator {

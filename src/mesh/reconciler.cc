@@ -38,6 +38,19 @@ Reconciler::Reconciler(Operator& op, kube::Informer& objects, KindTraits traits,
   });
 }
 
+std::optional<Problem> Reconciler::CheckUserValues(const Json& object, const Resources& resources,
+                                                   std::initializer_list<const char*> charts, Json& status) {
+  std::vector<const KnownValues*> known;
+  for (const char* chart : charts)
+    if (auto it = resources.known.find(chart); it != resources.known.end()) known.push_back(&it->second);
+  ValuesCheck check = CheckValues(At(object, "spec", "values"), known);
+  bool fine = check.unknown.empty();
+  SetCondition(status, "ValuesKnown", fine ? "True" : "False", fine ? "AllKnown" : "UnknownValues",
+               Join(check.unknown, "; "), kube::Generation(object), WallNow());
+  if (check.wrong.empty()) return std::nullopt;
+  return Invalid("validation error: " + Join(check.wrong, "; "));
+}
+
 void Reconciler::SetReconciled(Json& status, const std::optional<Problem>& problem, int64_t generation) {
   SetCondition(status, "Reconciled", problem ? "False" : "True", problem ? problem->reason : "Reconciled",
                problem ? problem->message : "", generation, WallNow());

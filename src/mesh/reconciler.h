@@ -35,6 +35,7 @@ class Reconciler {
   // Takes away what the object made. false: not all is gone yet.
   virtual Result<bool> Remove(const Json& object);
 
+  void Enqueue(const std::string& name) { controller_.Enqueue(name); }
   void EnqueueAll();
   // Enqueues every object of the kind when `informer` has something new that `concerns` says matters.
   void OnChange(kube::Informer& informer,
@@ -48,6 +49,10 @@ class Reconciler {
   static Problem NoResources(const Error& e) {
     return {"ReconcileError", "error reconciling resource: failed to load chart: " + e.message, true};
   }
+  // Compares spec.values with what `charts` read: what none of them reads is told in ValuesKnown, a value of a wrong
+  // type is a problem.
+  static std::optional<Problem> CheckUserValues(const Json& object, const Resources& resources,
+                                                std::initializer_list<const char*> charts, Json& status);
   // Sets Reconciled.
   static void SetReconciled(Json& status, const std::optional<Problem>& problem, int64_t generation);
   // Sets InUse.

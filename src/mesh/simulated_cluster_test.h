@@ -186,10 +186,12 @@ class RunningOperator {
   static OperatorConfig Config() {
     OperatorConfig config;
     config.catalog = *Catalog::Parse(embedded::catalog().at("versions.yaml"), "catalogue");
-    Resources builtin{.charts = *LoadCharts(embedded::charts()), .profiles = embedded::profiles()};
+    Resources builtin;
+    builtin.profiles = embedded::profiles();
+    EXPECT_TRUE(LoadCharts(embedded::charts(), builtin).ok());
     config.resources = ResourceSet(std::move(builtin), "");
-    config.kube_version = "v1.34.0";
-    config.api_versions = {"v1"};
+    config.cluster.kube_version = "v1.34.0";
+    config.cluster.api_versions = {"v1"};
     config.ns = "fairlead-system";
     return config;
   }

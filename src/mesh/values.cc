@@ -9,22 +9,27 @@ namespace {
 using value::At;
 using value::Str;
 
-Status MergeProfile(Json& values, const std::string& name, const Profiles& profiles) {
-  auto it = profiles.find(name + ".yaml");
-  if (it == profiles.end())
+Status MergeProfile(Json& values, const std::string& name, const Resources& resources) {
+  auto it = resources.profiles.find(name + ".yaml");
+  if (it == resources.profiles.end())
     return MakeError(Code::kNotFound, "spec.profile: profile \"" + name + "\" has no values; use another, or none");
   FL_ASSIGN(Json doc, value::ParseYaml(it->second, "profile " + name));
   value::MergeValues(values, At(doc, "spec", "values"));
   return {};
 }
 
-// The default profile, the one that is asked for, and what the user set.
-Result<Json> MergeSpec(const Json& spec, const Profiles& profiles) {
-  Json values = Json::object();
-  FL_TRY(MergeProfile(values, "default", profiles));
-  if (std::string p = Str(spec, "profile"); !p.empty() && p != "default") FL_TRY(MergeProfile(values, p, profiles));
-  if (At(spec, "values").is_object()) value::MergeValues(values, spec["values"]);
-  return values;
+// The profiles, what the vendor of the operator wants for `kind`, and what the user set. A profile that is chosen takes
+// the place of the platform's, but not the platform.
+Status MergeSpec(Json& values, const Json& spec, const char* kind, const std::string& profile,
+                 const Resources& resources) {
+  FL_TRY(MergeProfile(values, "default", resources));
+  std::string chosen = profile.empty() ? resources.platform : profile;
+  if (!chosen.empty() && chosen != "default") FL_TRY(MergeProfile(values, chosen, resources));
+  for (const Json* own : {&At(resources.vendor_defaults, kind), &At(spec, "values")})
+    if (own->is_object()) value::MergeValues(values, *own);
+  if (!resources.platform.empty() && At(values, "global", "platform").is_null())
+    values["global"]["platform"] = resources.platform;
+  return {};
 }
 
 // A user who names a hub, a tag or an image keeps it; otherwise the catalogue decides.
@@ -39,14 +44,16 @@ void SetImage(Json& values, const char* section, const std::string& image, const
 
 }  // namespace
 
-Result<Json> ComputeCniValues(const Json& spec, const Version& version, const Profiles& profiles) {
-  FL_ASSIGN(Json values, MergeSpec(spec, profiles));
+Result<Json> ComputeCniValues(const Json& spec, const Version& version, const Resources& resources) {
+  Json values = Json::object();
+  FL_TRY(MergeSpec(values, spec, "istiocni", Str(spec, "profile"), resources));
   SetImage(values, "cni", "install-cni", version);
   return values;
 }
 
-Result<Json> ComputeRevisionValues(const Json& istio_spec, const std::string& revision, const Profiles& profiles) {
-  FL_ASSIGN(Json values, MergeSpec(istio_spec, profiles));
+Result<Json> ComputeRevisionValues(const Json& istio_spec, const std::string& revision, const Resources& resources) {
+  Json values = Json::object();
+  FL_TRY(MergeSpec(values, istio_spec, "istio", Str(istio_spec, "profile"), resources));
   values["revision"] = revision == "default" ? "" : revision;
   values["global"]["istioNamespace"] = Str(istio_spec, "namespace");
   values.erase("defaultRevision");
@@ -66,13 +73,11 @@ Json ComputeIstiodValues(const Json& revision_spec, const Version& version) {
 }
 
 Result<Json> ComputeZtunnelValues(const Json& spec, const Json& base, const Version& version,
-                                  const Profiles& profiles) {
+                                  const Resources& resources) {
   Json values = Json::object();
   for (const char* key : {"meshConfig", "revision", "global"})
     if (base.is_object() && base.contains(key)) values[key] = base[key];
-  FL_TRY(MergeProfile(values, "default", profiles));
-  FL_TRY(MergeProfile(values, "ambient", profiles));
-  if (At(spec, "values").is_object()) value::MergeValues(values, spec["values"]);
+  FL_TRY(MergeSpec(values, spec, "ztunnel", "ambient", resources));
   SetImage(values, "ztunnel", "ztunnel", version);
   return values;
 }

@@ -41,7 +41,8 @@ std::optional<Problem> ZtunnelController::Install(const Json& ztunnel, Json& sta
   }
   auto resources = op_.config.resources.For(*version);
   if (!resources.ok()) return NoResources(resources.error());
-  auto values = ComputeZtunnelValues(At(ztunnel, "spec"), base, *version, (*resources)->profiles);
+  if (auto problem = CheckUserValues(ztunnel, **resources, {"ztunnel"}, status)) return problem;
+  auto values = ComputeZtunnelValues(At(ztunnel, "spec"), base, *version, **resources);
   if (!values.ok()) return Invalid(values.error().message);
   return installer_.Install(inputs, **resources, {{.chart = "ztunnel", .name = kRelease, .ns = ns, .values = *values}},
                             At(status, "inventory"));
