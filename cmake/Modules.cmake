@@ -50,7 +50,7 @@ fairlead_module(NAME mesh LAYER 4 DEPS util value kube chart controller LIBS ${R
   TESTS mesh_test.cc TEST_LIBS fl_embedded_catalog fl_embedded_profiles fl_embedded_charts)
 if(FAIRLEAD_TESTS)
   # The whole operator against the lab's API server: minutes, where the module's own tests take moments.
-  add_executable(operator_test src/mesh/operator_test.cc)
+  add_executable(operator_test src/mesh/behaviours_test.cc src/mesh/operator_test.cc src/mesh/operator_views_test.cc)
   target_link_libraries(operator_test PRIVATE fl_mesh fl_lab GTest::gtest GTest::gtest_main fl_embedded_catalog fl_embedded_profiles fl_embedded_charts)
   target_precompile_headers(operator_test REUSE_FROM fl_pch)
   add_test(NAME operator COMMAND operator_test WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})

@@ -1,96 +1,11 @@
 // The whole operator against a simulated cluster: what one update writes, and what comes of it when any write fails, or
 // the operator dies after it.
-#include "mesh/simulated_cluster_test.h"
+#include "mesh/updates_test.h"
 
 namespace fairlead::mesh {
 namespace {
 
 using value::Str;
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kInstrumented = true;  // and so much slower: a part of the cases
-#else
-constexpr bool kInstrumented = false;
-#endif
-constexpr int kWorkers = kInstrumented ? 2 : 8;
-constexpr std::chrono::seconds kPatience(kInstrumented ? 150 : 60);
-
-Json IstioSpec(const std::string& version, const std::string& strategy = "InPlace") {
-  return {{"version", version},
-          {"namespace", "istio-system"},
-          {"updateStrategy", {{"type", strategy}, {"inactiveRevisionDeletionGracePeriodSeconds", 0}}},
-          {"values", {{"pilot", {{"cni", {{"enabled", false}}}}}}}};
-}
-
-Json CniSpec(const std::string& version) { return {{"version", version}, {"namespace", "istio-cni"}}; }
-Json ZtunnelSpec(const std::string& version) { return {{"version", version}, {"namespace", "ztunnel"}}; }
-
-// One update of a kind: a cluster that runs the first version, and how to ask for the second.
-struct Update {
-  const char* name;
-  std::function<void(SimulatedCluster&)> prepare, change;
-  std::function<bool(SimulatedCluster&)> before, after;  // both are settled states
-  const char *workload, *workload_name;
-};
-
-bool Settled(SimulatedCluster& c) {
-  // The old ones are gone, and so is what nothing owns any more.
-  for (const auto& pod : c.store.List("/pods"))
-    if (kube::IsDeleting(*pod)) return false;
-  return true;
-}
-
-const std::vector<Update>& Updates() {
-  static const std::vector<Update> all = {
-      {"IstioCNI", [](auto& c) { c.Apply(kube::kIstioCnis, "default", CniSpec("v1.28.5")); },
-       [](auto& c) {
-         Json spec = CniSpec("v1.28.6");
-         spec["values"]["cni"]["resourceQuotas"]["enabled"] = true;
-         c.Apply(kube::kIstioCnis, "default", spec);
-       },
-       [](auto& c) { return c.IsReady(kube::kIstioCnis); },
-       [](auto& c) { return c.IsReady(kube::kIstioCnis) && Settled(c); }, "daemonsets", "istio-cni-node"},
-      {"ZTunnel", [](auto& c) { c.Apply(kube::kZtunnels, "default", ZtunnelSpec("v1.28.5")); },
-       [](auto& c) { c.Apply(kube::kZtunnels, "default", ZtunnelSpec("v1.28.6")); },
-       [](auto& c) { return c.IsReady(kube::kZtunnels); },
-       [](auto& c) { return c.IsReady(kube::kZtunnels) && Settled(c); }, "daemonsets", "ztunnel"},
-      {"IstioInPlace", [](auto& c) { c.Apply(kube::kIstios, "default", IstioSpec("v1.27.9")); },
-       [](auto& c) { c.Apply(kube::kIstios, "default", IstioSpec("v1.28.6")); },
-       [](auto& c) {
-         return c.IsReady(kube::kIstios) &&
-                value::Int(c.Get(kube::kIstios, "default"), "status", "revisions", "ready") == 1;
-       },
-       [](auto& c) {
-         return c.IsReady(kube::kIstios) &&
-                value::Int(c.Get(kube::kIstios, "default"), "status", "revisions", "ready") == 1 && Settled(c) &&
-                Str(c.Get(kube::kIstioRevisions, "default"), "status", "runningVersion") == "v1.28.6";
-       },
-       "deployments", "istiod"},
-      {"IstioRevisionBased",
-       [](auto& c) {
-         c.Apply(kube::kIstios, "default", IstioSpec("v1.27.9", "RevisionBased"));
-         c.Apply(kube::kIstioRevisionTags, "prod", {{"targetRef", {{"kind", "Istio"}, {"name", "default"}}}});
-       },
-       [](auto& c) { c.Apply(kube::kIstios, "default", IstioSpec("v1.28.6", "RevisionBased")); },
-       [](auto& c) {
-         return c.IsReady(kube::kIstios) &&
-                Str(c.Get(kube::kIstioRevisionTags, "prod"), "status", "istioRevision") == "default-v1-27-9" &&
-                Str(kube::Condition(c.Get(kube::kIstioRevisions, "default-v1-27-9"), "InUse"), "status") == "True" &&
-                value::Int(c.Get(kube::kIstios, "default"), "status", "revisions", "ready") == 1 &&
-                value::Int(c.Get(kube::kIstios, "default"), "status", "revisions", "inUse") == 1;
-       },
-       [](auto& c) {
-         Json istio = c.Get(kube::kIstios, "default");
-         return c.IsReady(kube::kIstios) && Settled(c) && value::Int(istio, "status", "revisions", "total") == 1 &&
-                value::Int(istio, "status", "revisions", "ready") == 1 &&
-                value::Int(istio, "status", "revisions", "inUse") == 1 &&
-                c.Get(kube::kIstioRevisions, "default-v1-27-9").is_null() &&
-                c.Get(kube::kDeployments, "istiod-default-v1-27-9", "istio-system").is_null() &&
-                Str(c.Get(kube::kIstioRevisionTags, "prod"), "status", "istioRevision") == "default-v1-28-6";
-       },
-       "deployments", "istiod-default-v1-28-6"}};
-  return all;
-}
 
 struct Outcome {
   Json snapshot;
@@ -206,42 +121,6 @@ TEST(Quiet, NothingIsWrittenWhileNothingThatMattersChanges) {
   auto log = api.log();
   for (size_t i = logged; i < log.size(); ++i) written += "\n  " + log[i];
   EXPECT_EQ(api.writes(), before) << written;
-}
-
-// An operator that starts with a view of the cluster as it was, and sees what happened since only later: it has deleted
-// and created nothing because of that, and ends where the others do.
-TEST(Stale, AViewOfThePastChangesNothing) {
-  for (const Update& update : Updates()) {
-    SimulatedCluster c;
-    uint64_t past = 0;
-    {
-      FaultyApi api(c.rest);
-      RunningOperator op(api, *c.registry);
-      update.prepare(c);
-      ASSERT_TRUE(c.Within(kPatience, [&] { return update.before(c); })) << update.name;
-      past = c.store.version();
-    }
-    {
-      FaultyApi api(c.rest);
-      RunningOperator op(api, *c.registry);
-      update.change(c);
-      ASSERT_TRUE(c.Within(kPatience, [&] { return update.after(c); })) << update.name;
-      SleepFor(Millis(100), {});
-    }
-    Json clean = c.Snapshot();
-    auto templates = c.Templates(update.workload, update.workload_name);
-    FaultyApi api(c.rest);
-    api.ShowThePast(past);
-    RunningOperator op(api, *c.registry);
-    SleepFor(Millis(500), {});
-    EXPECT_EQ(c.Templates(update.workload, update.workload_name), templates)
-        << update.name << ": while it sees the past";
-    api.ShowThePresent();
-    ASSERT_TRUE(c.Within(kPatience, [&] { return update.after(c); })) << update.name;
-    SleepFor(Millis(300), {});
-    EXPECT_EQ(c.Templates(update.workload, update.workload_name), templates) << update.name;
-    EXPECT_EQ(c.Snapshot(), clean) << update.name << Json::diff(clean, c.Snapshot()).dump(1);
-  }
 }
 
 // Random walks between resources, good and bad ones, in the manner of Acto (SOSP 2023): the same resource always leads

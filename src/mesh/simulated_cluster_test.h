@@ -40,12 +40,21 @@ class FaultyApi : public kube::Api {
   // writes go to the present, as they do in Kubernetes.
   void ShowThePast(uint64_t version) { past_ = version; }
   void ShowThePresent() { past_ = 0; }
+  // Watches tell what came of an object since they last told something, and not what it was in between; of one that
+  // came and went meanwhile, nothing.
+  void MergeEvents(Millis period) { merge_ = period.count(); }
   int writes() const { return writes_; }
   bool dead() const { return dead_; }
   // "PATCH DaemonSet/istio-cni-node", in order; Events are not counted.
   std::vector<std::string> log() const {
     std::lock_guard lock(mutex_);
     return log_;
+  }
+
+  // The cluster's version before each write.
+  std::vector<uint64_t> versions() const {
+    std::lock_guard lock(mutex_);
+    return versions_;
   }
 
   Result<Json> Get(const kube::Resource& r, const std::string& ns, const std::string& name) override {
@@ -101,13 +110,18 @@ class FaultyApi : public kube::Api {
       return p && (ns.empty() || kube::Namespace(*p) == ns) && labels.Matches(value::At(*p, "metadata", "labels"));
     };
     while (!stop.stop_requested()) {
-      if (dead_ || past_ != 0) {
+      uint64_t past = past_;
+      // A server that has not come that far yet: client-go then lists anew.
+      if (past != 0 && from > past) return MakeError(Code::kGone, "too large resource version");
+      if (dead_ || past != 0) {
         SleepFor(Millis(5), stop);
         continue;
       }
+      if (merge_ != 0) SleepFor(Millis(merge_), stop);
       FL_ASSIGN(auto changes, rest_.store().ChangesAfter(r.group + "/" + r.plural, from, Millis(5)));
+      if (!changes.empty()) from = changes.back().version;
+      if (merge_ != 0) changes = Merged(changes);
       for (const auto& c : changes) {
-        from = c.version;
         bool was = matches(c.before), is = c.type != "DELETED" && matches(c.object);
         if (!was && !is) continue;
         const char* type = !was ? "ADDED" : is ? "MODIFIED" : "DELETED";
@@ -118,6 +132,21 @@ class FaultyApi : public kube::Api {
   }
 
  private:
+  static std::vector<lab::Change> Merged(const std::vector<lab::Change>& changes) {
+    std::vector<lab::Change> out;
+    std::map<std::string, size_t> at;
+    for (const auto& c : changes) {
+      auto [it, first] = at.emplace(kube::Key(*c.object), out.size());
+      if (first) {
+        out.push_back(c);
+        continue;
+      }
+      kube::ObjectPtr before = out[it->second].before;
+      out[it->second] = c;
+      out[it->second].before = before;
+    }
+    return out;
+  }
   static Error Dead() { return MakeError(Code::kUnavailable, "connection refused"); }
   Result<Json> Write(const std::string& verb, const kube::Resource& r, const std::string& name,
                      const std::function<Result<Json>()>& write) {
@@ -127,6 +156,7 @@ class FaultyApi : public kube::Api {
     {
       std::lock_guard lock(mutex_);
       log_.push_back(verb + " " + r.kind + "/" + name);
+      versions_.push_back(rest_.store().version());
     }
     if (n != at_) return write();
     switch (fault_) {
@@ -146,8 +176,10 @@ class FaultyApi : public kube::Api {
   std::atomic<Fault> fault_{Fault::kNone};
   std::atomic<bool> dead_{false};
   std::atomic<uint64_t> past_{0};
-  mutable std::mutex mutex_;  // guards log_
+  std::atomic<int64_t> merge_{0};
+  mutable std::mutex mutex_;  // guards log_ and versions_
   std::vector<std::string> log_;
+  std::vector<uint64_t> versions_;
 };
 
 class LabMapper : public kube::ResourceMapper {
@@ -219,7 +251,7 @@ class SimulatedCluster {
         Must(admin.Create(
             {"apiextensions.k8s.io", "v1", "customresourcedefinitions", false, "CustomResourceDefinition"}, crd));
       }
-    for (const char* ns : {"fairlead-system", "istio-system", "istio-cni", "ztunnel", "mesh"})
+    for (const char* ns : {"default", "fairlead-system", "istio-system", "istio-cni", "ztunnel", "mesh"})
       Must(admin.Create(kube::kNamespaces, {{"metadata", {{"name", ns}}}}));
     for (int i = 1; i <= nodes; ++i)
       Must(admin.Create(
@@ -265,6 +297,7 @@ class SimulatedCluster {
   lab::Store store;
   lab::Rest rest;
   lab::LocalApi admin;
+  std::atomic<bool> pods_start{true};  // false: those that are not ready yet do not become so
 
  private:
   void Control(const std::stop_token& stop);
@@ -287,7 +320,7 @@ inline void SimulatedCluster::Control(const std::stop_token& stop) {
             .Delete(kube::kPods, ns, name,
                     {.uid = kube::Uid(*pod), .resource_version = "", .propagation = "", .grace_seconds = 0})
             .ok();
-      else if (!value::Str(*pod, "spec", "nodeName").empty() && !kube::IsPodReady(*pod))
+      else if (pods_start && !value::Str(*pod, "spec", "nodeName").empty() && !kube::IsPodReady(*pod))
         (void)api
             .UpdateStatus(kube::kPods, ns, name,
                           [](Json& s) {
