@@ -7,6 +7,7 @@
 #include "agent/installer.h"
 #include "agent/plugin_service.h"
 #include "agent/pod_reconciler.h"
+#include "controller/events.h"
 #include "controller/health.h"
 #include "util/file.h"
 #include "util/memory.h"
@@ -16,6 +17,7 @@ namespace fairlead::agent {
 namespace {
 
 constexpr Millis kVerifyPeriod{30000};
+constexpr Millis kVerifyBrokenPeriod{2000};
 // Longer than anything takes that an agent writes for one pod.
 constexpr Millis kDrainTime{4000};
 
@@ -35,7 +37,9 @@ class Readiness {
 
  private:
   mutable std::mutex mutex_;  // guards why_
-  std::map<std::string, std::string> why_{{"installation", "not done yet"}, {"plugin socket", "not served yet"}};
+  std::map<std::string, std::string> why_{{"installation", "not done yet"},
+                                          {"plugin socket", "not served yet"},
+                                          {"pods", "not compared with the kernel yet"}};
 };
 
 // True only when the API server says that the DaemonSet is gone or going. A doubt means: this is no uninstall.
@@ -207,12 +211,16 @@ class Agent {
     reconciler_->Pause(false);
   }
 
-  // After a start everything is compared with the kernel once; then periodically. A pod that is gone from the cache but
-  // was enrolled a moment ago is kept until the next round.
+  // After a start everything is compared with the kernel once; then periodically. An agent that cannot give the pods
+  // that it took over their rules does not become ready, so an update goes no further than its node. A pod that is gone
+  // from the cache but was enrolled a moment ago is kept until the next round.
   void KeepTrue(const std::stop_token& stop) {
     std::set<std::string> missing_before;
+    std::string told;
     while (!stop.stop_requested()) {
-      if (pods_.informer().WaitForSync(Millis(1000), stop) && !handover_server_->handed_over()) {
+      if (!pods_.informer().WaitForSync(Millis(1000), stop)) continue;
+      std::string broken;
+      if (!handover_server_->handed_over()) {
         std::set<std::string> missing;
         enroller_->VerifyAll([&](const JournalEntry& e) {
           auto pod = pods_.informer().Get(kube::Key(e.pod_namespace, e.pod_name));
@@ -221,10 +229,24 @@ class Agent {
           return !missing_before.contains(e.pod_uid);
         });
         missing_before = std::move(missing);
+        broken = enroller_->Broken();
       }
+      readiness_.Set("pods", broken);
+      if (!broken.empty() && broken != told) Tell(broken);
+      told = broken;
       DropTextPages();
-      SleepFor(kVerifyPeriod, stop);
+      SleepFor(broken.empty() ? kVerifyPeriod : kVerifyBrokenPeriod, stop);
     }
+  }
+
+  // As an Event of this agent's own pod, where people look when it is not ready.
+  void Tell(const std::string& problem) {
+    auto cached = pods_.informer().Get(kube::Key(config_.pod_namespace, config_.pod_name));
+    if (!cached) return;
+    Json self = *cached;
+    self["apiVersion"] = "v1";
+    self["kind"] = "Pod";
+    events_.Emit(self, "Warning", "PodsNotRedirected", problem);
   }
 
   Status End() {
@@ -244,6 +266,7 @@ class Agent {
   const Config& config_;
   kube::Api& api_;
   controller::Metrics metrics_;
+  controller::EventRecorder events_{api_, "istio-cni-node"};
   Readiness readiness_;
   CachedPods pods_;
   Journal journal_;

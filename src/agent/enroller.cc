@@ -48,8 +48,18 @@ Result<Enroller::Decision> Enroller::Decide(const Json& pod) const {
   return Decision{"", redirect::AmbientConfigOf(pod, ambient_->settings)};
 }
 
-// Writes the rules, or leaves what another program wrote.
 Result<Programmed> Enroller::Program(JournalEntry& entry, int netns_fd) {
+  auto done = WriteOrRecognise(entry, netns_fd);
+  std::lock_guard lock(mutex_);
+  if (done.ok())
+    broken_.erase(entry.pod_uid);
+  else
+    broken_[entry.pod_uid] = {entry, done.error().message};
+  return done;
+}
+
+// Writes the rules, or leaves what another program wrote.
+Result<Programmed> Enroller::WriteOrRecognise(JournalEntry& entry, int netns_fd) {
   if (entry.found) {
     FL_ASSIGN(auto by, programmer_.Recognise(netns_fd, entry.config));
     if (by) {
@@ -132,6 +142,10 @@ void Enroller::Unenrol(const Enrolled& e, bool alive) {
   if (e.entry.ambient() && ambient_) ambient_->ztunnel.Delete(e.entry.pod_uid);
   if (Status s = journal_.Erase(e.entry.container_id); !s.ok())
     Log(Level::kWarn, "journal entry not removed", {{"pod", e.entry.Pod()}, {"error", s.error().message}});
+  {
+    std::lock_guard lock(mutex_);
+    broken_.erase(e.entry.pod_uid);
+  }
   Remember(alive ? "left the mesh" : "ended", e.entry);
   Log(Level::kInfo, alive ? "pod left the mesh" : "pod ended", {{"pod", e.entry.Pod()}, {"uid", e.entry.pod_uid}});
 }
@@ -168,6 +182,26 @@ bool Enroller::VerifyOne(const Enrolled& e) {
   return false;
 }
 
+// Pods that were never brought in are in no journal: they end with their broken state.
+void Enroller::ForgetBroken(const std::function<bool(const JournalEntry&)>& still_exists) {
+  std::unique_lock lock(mutex_);
+  auto broken = broken_;
+  lock.unlock();
+  for (const auto& [uid, b] : broken)
+    if (!journal_.FindPod(uid) && !still_exists(b.entry)) {
+      lock.lock();
+      broken_.erase(uid);
+      lock.unlock();
+    }
+}
+
+std::string Enroller::Broken() const {
+  std::lock_guard lock(mutex_);
+  if (broken_.empty()) return "";
+  const auto& [entry, error] = broken_.begin()->second;
+  return std::to_string(broken_.size()) + " without working rules: " + entry.Pod() + ": " + error;
+}
+
 int Enroller::VerifyAll(const std::function<bool(const JournalEntry&)>& still_exists) {
   int repaired = 0;
   std::map<std::string, int> enrolled{{"sidecar", 0}, {"ambient", 0}, {"unreachable", 0}};
@@ -192,6 +226,7 @@ int Enroller::VerifyAll(const std::function<bool(const JournalEntry&)>& still_ex
   }
   for (const auto& [state, n] : enrolled)
     metrics_.Set("fairlead_agent_pods", {{"state", state}}, n, "Pods that this agent keeps, by state");
+  ForgetBroken(still_exists);
   metrics_.Set("fairlead_agent_enrolled_pods", {}, enrolled["sidecar"] + enrolled["ambient"],
                "Pods whose redirection this agent keeps");
   return repaired;

@@ -48,6 +48,8 @@ class Enroller {
   // Compares every enrolled pod with the kernel and repairs what differs; forgets those of which `still_exists` says
   // no. Returns how many were repaired.
   int VerifyAll(const std::function<bool(const JournalEntry&)>& still_exists);
+  // Which pods should be redirected and could not be, the last time that it was tried; "" when there is none.
+  std::string Broken() const;
   // What ztunnel is told when it connects.
   std::vector<ZtunnelWorkload> Workloads() const;
 
@@ -59,6 +61,8 @@ class Enroller {
 
  private:
   Result<redirect::Programmed> Program(JournalEntry& entry, int netns_fd);
+  Result<redirect::Programmed> WriteOrRecognise(JournalEntry& entry, int netns_fd);
+  void ForgetBroken(const std::function<bool(const JournalEntry&)>& still_exists);
   bool VerifyOne(const Enrolled& e);
   Status Announce(const JournalEntry& e, const std::shared_ptr<UniqueFd>& netns, SteadyTime deadline);
   void Withdraw(const JournalEntry& e);
@@ -72,8 +76,13 @@ class Enroller {
   controller::Metrics& metrics_;
   redirect::BackendKind backend_;
   Ambient* ambient_;
-  mutable std::mutex mutex_;  // guards events_ and drift_
-  std::deque<Json> events_;   // the newest last
+  struct BrokenPod {
+    JournalEntry entry;
+    std::string error;
+  };
+  mutable std::mutex mutex_;                 // guards what follows
+  std::map<std::string, BrokenPod> broken_;  // by the pod's UID
+  std::deque<Json> events_;                  // the newest last
   int64_t drift_ = 0;
 };
 

@@ -156,6 +156,40 @@ class NothingChanged(unittest.TestCase):
             self.assertEqual([e for e in c.events("mesh") if e["type"] == "Warning"], [])
 
 
+class StopsByItself(unittest.TestCase):
+    def test_where_an_agent_cannot_give_a_pod_its_rules(self):
+        """Another program holds the pod's tables (nft's owner flag), so no agent can write them: the new one on that node does not become
+        ready, the update waits there, and goes on as soon as the tables are free."""
+        with Cluster() as c:
+            c.install_operator()
+            c.install_cni("v1.28.5")
+            c.wait_ready()
+            c.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "mesh"}}, *(mesh_pod(f"p-{n[-1]}", node=n) for n in c.nodes))
+            c.wait_until(lambda: all(pod_ready(p) for p in c.get("pods", "-n", "mesh")["items"]), 30, "mesh pods run")
+            record = next(r for r in c.records() if r["name"] == "p-2")
+            enter = ["nsenter", "--net=" + record["netns"]]
+            tables = [line.split()[1:] for line in subprocess.run([*enter, "nft", "list", "tables"], text=True, capture_output=True).stdout.splitlines()]
+            self.assertTrue(tables)
+            holder = subprocess.Popen([*enter, "nft", "-i"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+            try:
+                for family, name in tables:
+                    holder.stdin.write(f"delete table {family} {name}\nadd table {family} {name} {{ flags owner; }}\n")
+                holder.stdin.flush()
+                c.wait_until(lambda: "flags owner" in subprocess.run([*enter, "nft", "list", "ruleset"], text=True, capture_output=True).stdout, 10, "the tables are held")
+                c.kubectl("patch", "istiocni", "default", "--type=merge", "-p", '{"spec":{"version":"v1.28.6","rollout":{"progressDeadlineSeconds":8}}}')
+                c.wait_until(lambda: c.condition("Progressing").get("reason") == "ProgressDeadlineExceeded", 60, "the update stops")
+                self.assertEqual(c.condition()["status"], "False")
+                stuck = next(p for p in c.agents() if p["spec"]["nodeName"] == "node-2" and not pod_ready(p))
+                told = [e["message"] for e in c.events("istio-cni") if e["reason"] == "PodsNotRedirected" and e["involvedObject"]["name"] == stuck["metadata"]["name"]]
+                self.assertIn("1 without working rules: mesh/p-2: ", told[0])
+            finally:
+                holder.stdin.close()
+                holder.wait(10)
+            c.wait_ready()
+            self.assertTrue(has_redirection(c.ruleset(record["uid"])))
+            self.assertEqual({p["metadata"]["labels"]["app.kubernetes.io/version"] for p in c.agents()}, {"1.28.6"})
+
+
 class NoMess(unittest.TestCase):
     def test_nothing_is_left_even_after_kill_9(self):
         mounts = lambda: len(open("/proc/mounts").readlines())
