@@ -22,7 +22,7 @@ fairlead_module(NAME zds LAYER 1 DEPS util LIBS fl_zds_proto
 fairlead_module(NAME kernel LAYER 1 DEPS util LIBS PkgConfig::NFTABLES
   SOURCES iptables.cc netns.cc nft.cc routes.cc rtnetlink.cc)
 fairlead_module(NAME kube LAYER 2 DEPS util value http
-  SOURCES client.cc config.cc informer.cc mapper.cc object.cc reflector.cc
+  SOURCES client.cc config.cc informer.cc mapper.cc object.cc reflector.cc scheduling.cc
   TESTS kube_test.cc)
 fairlead_module(NAME gotmpl LAYER 2 DEPS util value http LIBS OpenSSL::Crypto ${RE2} crypt
   SOURCES ast.cc builtins.cc engine.cc format.cc go_time.cc json_check.cc json_text.cc lexer.cc parser.cc quote.cc semver.cc sprig.cc sprig_crypto.cc sprig_dates.cc sprig_defaults.cc sprig_dicts.cc sprig_encoding.cc sprig_lists.cc sprig_math.cc sprig_names.cc sprig_paths.cc sprig_random.cc sprig_regex.cc sprig_semver.cc sprig_strings.cc sprig_types.cc sprig_urls.cc value.cc
@@ -43,10 +43,10 @@ fairlead_module(NAME agent LAYER 4 DEPS util value http kernel kube zds redirect
   SOURCES agent.cc backend_choice.cc config.cc conflist.cc enroller.cc handover.cc installer.cc journal.cc journal_entry.cc netns_finder.cc plugin_service.cc pod_reconciler.cc pods.cc ztunnel_server.cc
   TESTS agent_test.cc enroller_test.cc)
 fairlead_module(NAME lab LAYER 4 DEPS util value http kernel kube controller LIBS fl_embedded_lab_types ${RE2}
-  SOURCES api_server.cc auth.cc cel.cc cni_chain.cc controllers.cc daemonset.cc deployment.cc discovery.cc fabric.cc field_selector.cc fields.cc images.cc lab.cc launcher.cc local_api.cc node.cc pod_worker.cc registry.cc request_body.cc rest.cc schema.cc status.cc store.cc strategy.cc table.cc
+  SOURCES api_server.cc auth.cc cel.cc cni_chain.cc controllers.cc daemonset.cc deployment.cc discovery.cc fabric.cc field_selector.cc fields.cc images.cc lab.cc launcher.cc local_api.cc node.cc pod_worker.cc registry.cc request_body.cc rest.cc schema.cc simulated_nodes.cc status.cc store.cc strategy.cc table.cc
   TESTS lab_test.cc)
-fairlead_module(NAME mesh LAYER 4 DEPS util value kube chart controller LIBS ${RE2}
-  SOURCES applier.cc caches.cc catalog.cc cluster_facts.cc daemonset.cc helm_release.cc installer.cc istio.cc istiocni.cc istiorevision.cc istiorevisiontag.cc known_values.cc operator.cc readiness.cc reconciler.cc remote_probe.cc resources.cc rollout_plan.cc skew.cc status.cc usage.cc values.cc ztunnel.cc
+fairlead_module(NAME mesh LAYER 4 DEPS util value http kube chart controller LIBS ${RE2}
+  SOURCES applier.cc caches.cc catalog.cc cluster_facts.cc daemonset.cc helm_release.cc installer.cc istio.cc istiocni.cc istiorevision.cc istiorevisiontag.cc known_values.cc operator.cc readiness.cc reconciler.cc releases.cc remote_probe.cc resources.cc rollout_plan.cc skew.cc status.cc usage.cc values.cc ztunnel.cc
   TESTS mesh_test.cc TEST_LIBS fl_embedded_catalog fl_embedded_profiles fl_embedded_charts)
 if(FAIRLEAD_TESTS)
   # The whole operator against the lab's API server: minutes, where the module's own tests take moments.

@@ -56,6 +56,14 @@ Result<std::optional<std::string>> RemovePlugin(const std::string& text) {
   return std::optional<std::string>(value::DumpPretty(list) + "\n");
 }
 
+std::string PrimaryPlugin(const std::string& text) {
+  auto list = ParseList(text);
+  if (!list.ok()) return "";
+  for (const Json& p : (*list)["plugins"])
+    if (Str(p, "type") != "istio-cni") return Str(p, "type");
+  return "";
+}
+
 std::string Standalone(const PluginEntry& entry) {
   Json j = ToJson(entry);
   j["cniVersion"] = "0.3.1";

@@ -19,6 +19,8 @@ Json ToJson(const PluginEntry& e);
 Result<std::string> InsertPlugin(const std::string& text, const PluginEntry& entry);
 // The same without our entry; nullopt when it had none.
 Result<std::optional<std::string>> RemovePlugin(const std::string& text);
+// The type of the plugin that makes the pods' network: the first that is not ours. "" when there is none.
+std::string PrimaryPlugin(const std::string& text);
 // A configuration of our own for CHAINED_CNI_PLUGIN=false.
 std::string Standalone(const PluginEntry& entry);
 

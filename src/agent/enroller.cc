@@ -227,6 +227,11 @@ int Enroller::VerifyAll(const std::function<bool(const JournalEntry&)>& still_ex
   for (const auto& [state, n] : enrolled)
     metrics_.Set("fairlead_agent_pods", {{"state", state}}, n, "Pods that this agent keeps, by state");
   ForgetBroken(still_exists);
+  {
+    std::lock_guard lock(mutex_);
+    metrics_.Set("fairlead_agent_broken_pods", {}, static_cast<double>(broken_.size()),
+                 "Pods of the mesh that have no working rules");
+  }
   metrics_.Set("fairlead_agent_enrolled_pods", {}, enrolled["sidecar"] + enrolled["ambient"],
                "Pods whose redirection this agent keeps");
   return repaired;

@@ -112,6 +112,23 @@ Status Installer::Install() {
   return {};
 }
 
+void Installer::TellAboutNode() {
+  for (const auto& [name, path] : {std::pair{"bin", &config_.bin_dir}, {"conf", &config_.net_dir}})
+    metrics_.Set("fairlead_agent_cni_directory_writable", {{"directory", name}}, ::access(path->c_str(), W_OK) == 0,
+                 "Whether the agent can write into the node's CNI directory");
+  auto name = config_.chained ? PrimaryConfig() : Result<std::string>(MakeError(Code::kNotFound, "not chained"));
+  auto text = name.ok() ? ReadFile(config_.net_dir + "/" + *name, 1 << 20) : Result<std::string>(name.error());
+  std::string type = text.ok() ? PrimaryPlugin(*text) : "";
+  if (type == primary_) return;
+  auto set = [&](const std::string& which, double value) {
+    if (!which.empty())
+      metrics_.Set("fairlead_agent_primary_cni", {{"type", which}}, value,
+                   "1 for the plugin that makes the pods' network on this node");
+  };
+  set(std::exchange(primary_, type), 0);
+  set(primary_, 1);
+}
+
 void Installer::Keep(const std::function<void(const std::string&)>& on_state, std::stop_token stop) {
   UniqueFd watch(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
   constexpr uint32_t kEvents = IN_CREATE | IN_CLOSE_WRITE | IN_DELETE | IN_MOVED_TO | IN_MOVED_FROM | IN_ATTRIB;
@@ -124,6 +141,7 @@ void Installer::Keep(const std::function<void(const std::string&)>& on_state, st
     while (::read(watch.get(), events, sizeof events) > 0) {
     }
     Status s = Install();
+    TellAboutNode();
     if (!s.ok()) Log(Level::kWarn, "installation incomplete", {{"error", s.error().message}});
     metrics_.Set("istio_cni_install_ready", {}, s.ok() ? 1 : 0, "Whether the CNI plugin installation is ready or not");
     // A repair that fails for a moment does not make the agent unready: pods are served meanwhile.

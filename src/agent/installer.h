@@ -25,9 +25,12 @@ class Installer {
   Status InstallConfig();
   Status InstallOwned(const std::string& primary, const std::string& wanted);
   Result<std::string> PrimaryConfig() const;
+  // What an update would meet on this node, as metrics.
+  void TellAboutNode();
 
   const Config& config_;
   controller::Metrics& metrics_;
+  std::string primary_;  // the last type told
 };
 
 }  // namespace fairlead::agent

@@ -35,9 +35,7 @@ void Trim(Json& pod) {
 }  // namespace
 
 CachedPods::CachedPods(kube::Api& api, const std::string& node)
-    : api_(api),
-      informer_(api, kube::kPods, "",
-                {.label_selector = "", .field_selector = "spec.nodeName=" + node, .resource_version = ""}) {
+    : api_(api), informer_(api, kube::kPods, "", {.label_selector = "", .field_selector = "spec.nodeName=" + node}) {
   informer_.SetTrim(Trim);
 }
 

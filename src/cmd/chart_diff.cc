@@ -76,4 +76,9 @@ Result<std::string> DiffCluster(kube::Api& api, kube::ResourceMapper& mapper, co
   return out;
 }
 
+std::string DiffObject(const Json& before, const Json& after, int context) {
+  auto text = [](const Json& o) { return o.is_null() ? std::string() : TextOf(o); };
+  return Section(TitleOf(after.is_null() ? before : after, ""), text(before), text(after), context);
+}
+
 }  // namespace fairlead::cmd

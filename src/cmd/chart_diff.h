@@ -14,4 +14,7 @@ std::string DiffRenderings(const chart::Rendered& before, const chart::Rendered&
 Result<std::string> DiffCluster(kube::Api& api, kube::ResourceMapper& mapper, const chart::Rendered& after,
                                 const std::string& ns, const std::string& field_manager, int context);
 
+// One object, as the server has it before and after; null: not there. "": nothing that a person would see.
+std::string DiffObject(const Json& before, const Json& after, int context);
+
 }  // namespace fairlead::cmd

@@ -1,6 +1,8 @@
 #include "cmd/cni_update.h"
 
-#include "embedded/catalog.h"
+#include "cmd/agent_facts.h"
+#include "cmd/mesh_plan.h"
+#include "kube/scheduling.h"
 #include "mesh/skew.h"
 #include "util/strings.h"
 
@@ -57,6 +59,87 @@ std::vector<Finding> CheckNodes(const std::vector<Json>& nodes, const std::vecto
           Judge("every node has an agent", uncovered, "warning", std::to_string(covered.size()) + " agents are ready")};
 }
 
+// Whether the charts render with these values, and what nodes and images that would need.
+std::vector<Finding> CheckCharts(kube::Client& client, Json cni, const std::string& wanted,
+                                 const std::vector<Json>& nodes) {
+  cni["spec"]["version"] = wanted;
+  auto plan = PlanFor(client, cni);
+  if (!plan.ok()) return {{"chart", "failed", plan.error().message}};
+  std::vector<Finding> out = {Judge("values", plan->values.unknown, "warning", "every one is read by the chart")};
+  if (!plan->values.wrong.empty()) return {{"values", "failed", Join(plan->values.wrong, "; ")}};
+  std::vector<Json> objects;
+  for (const mesh::Release& release : plan->releases) {
+    auto rendered = RenderRelease(*plan, release);
+    if (!rendered.ok()) return {out[0], {"chart", "failed", rendered.error().message}};
+    objects.insert(objects.end(), rendered->begin(), rendered->end());
+  }
+  out.push_back({"chart", "ok", std::to_string(objects.size()) + " objects"});
+  for (const Json& o : objects) {
+    if (Str(o, "kind") != "DaemonSet") continue;
+    Json spec = At(o, "spec", "template", "spec");
+    for (const Json& toleration : kube::DaemonSetTolerations()) spec["tolerations"].push_back(toleration);
+    std::vector<std::string> without, images;
+    for (const Json& node : nodes)
+      if (std::string why = kube::WhyNotOnNode(spec, node); !why.empty())
+        without.push_back(kube::Name(node) + ": " + why);
+    out.push_back(Judge("nodes take the agent", without, "warning", "all"));
+    for (const Json& c : At(spec, "containers")) {
+      std::string image = Str(c, "image");
+      auto has = [&](const Json& node) {
+        for (const Json& i : At(node, "status", "images"))
+          for (const Json& name : At(i, "names"))
+            if (name == image) return true;
+        return false;
+      };
+      auto there = std::ranges::count_if(nodes, has);
+      images.push_back(image + " is on " + std::to_string(there) + " of " + std::to_string(nodes.size()) +
+                       " nodes; others pull it");
+    }
+    out.push_back({"images", "ok", Join(images, "; ")});
+    std::vector<std::string> missing;
+    for (const Json& secret : At(spec, "imagePullSecrets"))
+      if (auto there = client.Get(kube::kSecrets, Str(cni, "spec", "namespace"), Str(secret, "name"));
+          !there.ok() && there.error().code == Code::kNotFound)
+        missing.push_back(Str(secret, "name"));
+    if (At(spec, "imagePullSecrets").is_array())
+      out.push_back(Judge("pull secrets are there", missing, "warning", "all"));
+  }
+  return out;
+}
+
+// Primary CNIs that chain other plugins after theirs, as far as is known.
+const std::set<std::string>& KnownPrimaries() {
+  static const std::set<std::string> known = {
+      "antrea", "aws-cni",  "azure-vnet", "bridge",   "calico",  "cilium-cni", "cni-genie",   "flannel",
+      "gke",    "ipvlan",   "kindnet",    "kube-ovn", "macvlan", "multus",     "multus-shim", "ovn-k8s-cni-overlay",
+      "ptp",    "weave-net"};
+  return known;
+}
+
+std::vector<Finding> CheckAgents(const kube::Config& config, const std::vector<Json>& agents) {
+  std::vector<std::string> silent, read_only, unknown, at_risk;
+  std::map<std::string, int> primaries;
+  for (const AgentFacts& f : AskAgents(config, agents)) {
+    if (!f.problem.empty()) {
+      silent.push_back(f.node + ": " + f.problem);
+      continue;
+    }
+    for (const std::string& directory : f.read_only) read_only.push_back(f.node + ": " + directory);
+    if (!f.primary_cni.empty()) ++primaries[f.primary_cni];
+    if (!f.primary_cni.empty() && !KnownPrimaries().contains(f.primary_cni))
+      unknown.push_back(f.node + ": " + f.primary_cni + " is not known to chain other plugins");
+    if (f.broken_pods + f.unreachable_pods > 0)
+      at_risk.push_back(f.node + ": " + std::to_string(f.broken_pods) + " without working rules, " +
+                        std::to_string(f.unreachable_pods) + " whose network namespace is not found");
+  }
+  std::vector<std::string> counted;
+  for (const auto& [type, n] : primaries) counted.push_back(type + " on " + std::to_string(n) + " nodes");
+  return {Judge("agents answer", silent, "warning", std::to_string(agents.size()) + " agents"),
+          Judge("CNI directories can be written", read_only, "failed", "on every node that was asked"),
+          Judge("primary CNI", unknown, "warning", counted.empty() ? "none that is chained" : Join(counted, ", ")),
+          Judge("pods at risk", at_risk, "warning", "none")};
+}
+
 // Pods of the mesh that start while the update goes on wait for an agent; those that do not start already are a problem
 // of before.
 Finding CheckPods(const std::vector<Json>& pods) {
@@ -71,9 +154,11 @@ Finding CheckPods(const std::vector<Json>& pods) {
 
 }  // namespace
 
-Result<std::vector<Finding>> Preflight(kube::Api& api, const std::string& wanted) {
+Result<std::vector<Finding>> Preflight(const kube::Config& config, const std::string& wanted) {
   std::vector<Finding> out;
-  FL_ASSIGN(mesh::Catalog catalog, mesh::Catalog::Parse(embedded::catalog().at("versions.yaml"), "version catalogue"));
+  auto add = [&](std::vector<Finding> more) { std::ranges::move(more, std::back_inserter(out)); };
+  kube::Client api(config);
+  FL_ASSIGN(mesh::Catalog catalog, BuiltInCatalog());
   auto cni = api.Get(kube::kIstioCnis, "", kName);
   if (!cni.ok() && cni.error().code != Code::kNotFound) return cni.error();
   if (!cni.ok()) return MakeError(Code::kNotFound, "there is no IstioCNI \"default\"; nothing to update");
@@ -88,10 +173,11 @@ Result<std::vector<Finding>> Preflight(kube::Api& api, const std::string& wanted
   out.push_back({"state", state == "Healthy" ? "ok" : "warning",
                  state == "Healthy" ? state : state + ": " + Str(kube::Condition(*cni, "Ready"), "message")});
   FL_ASSIGN(auto nodes, api.List(kube::kNodes, "", {}));
-  FL_ASSIGN(auto agents,
-            api.List(kube::kPods, ns,
-                     {.label_selector = "k8s-app=istio-cni-node", .field_selector = "", .resource_version = ""}));
-  for (Finding& f : CheckNodes(nodes.items, agents.items)) out.push_back(std::move(f));
+  if (version.ok()) add(CheckCharts(api, *cni, wanted, nodes.items));
+  FL_ASSIGN(auto agents, api.List(kube::kPods, ns, {.label_selector = "k8s-app=istio-cni-node"}));
+  add(CheckNodes(nodes.items, agents.items));
+  std::erase_if(agents.items, [](const Json& pod) { return Str(pod, "status", "phase") != "Running"; });
+  add(CheckAgents(config, agents.items));
   FL_ASSIGN(auto pods, api.List(kube::kPods, "", {}));
   out.push_back(CheckPods(pods.items));
   return out;

@@ -1,6 +1,6 @@
 // `fairlead preflight`, `history` and `rollback`: about updates of the CNI, before and after.
 #pragma once
-#include "kube/api.h"
+#include "kube/client.h"
 
 namespace fairlead::cmd {
 
@@ -10,7 +10,7 @@ struct Finding {
 };
 
 // What would happen if the CNI were updated to `version`. Changes nothing.
-Result<std::vector<Finding>> Preflight(kube::Api& api, const std::string& version);
+Result<std::vector<Finding>> Preflight(const kube::Config& config, const std::string& version);
 // As a table, or as JSON.
 std::string Text(const std::vector<Finding>& findings, bool json);
 bool HasFailed(const std::vector<Finding>& findings);

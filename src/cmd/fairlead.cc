@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "cmd/adoption.h"
 #include "cmd/chart_diff.h"
 #include "cmd/cni_update.h"
 #include "cmd/node_report.h"
@@ -13,6 +14,7 @@
 #include "kube/mapper.h"
 #include "util/clock.h"
 #include "util/file.h"
+#include "util/log.h"
 #include "util/strings.h"
 #include "value/jsonpath.h"
 #include "value/yaml.h"
@@ -256,6 +258,34 @@ Result<std::string> Diff(const cmd::RenderOptions& render, const DiffOptions& di
   return cmd::DiffCluster(client, mapper, after, render.ns, diff.field_manager, diff.context);
 }
 
+// Of the resources in the file, or of those in the cluster.
+Result<cmd::AdoptionPlan> Adoption(const kube::Config& config, const std::string& file, int context) {
+  kube::Client client(config);
+  kube::DiscoveryMapper mapper(client);
+  std::vector<Json> resources;
+  if (!file.empty()) {
+    FL_ASSIGN(std::string text, ReadFile(file == "-" ? "/dev/stdin" : file, 4 << 20));
+    FL_ASSIGN(resources, value::ParseYamlStream(text, file));
+  } else {
+    for (const kube::Resource* r : {&kube::kIstioRevisions, &kube::kIstioCnis, &kube::kZtunnels}) {
+      FL_ASSIGN(auto there, client.List(*r, "", {}));
+      resources.insert(resources.end(), there.items.begin(), there.items.end());
+    }
+    if (resources.empty())
+      return MakeError(
+          Code::kNotFound,
+          "there is no IstioCNI, ZTunnel or IstioRevision; name the file of one that you would make with -f");
+  }
+  cmd::AdoptionPlan all;
+  for (const Json& resource : resources) {
+    auto plan = cmd::PlanAdoption(client, mapper, resource, context);
+    if (!plan.ok()) return plan.error().Wrap(value::Str(resource, "kind") + "/" + kube::Name(resource));
+    all.text += "# " + value::Str(resource, "kind") + "/" + kube::Name(resource) + "\n" + plan->text;
+    all.changes |= plan->changes;
+  }
+  return all;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -306,6 +336,15 @@ int main(int argc, char** argv) {
   for (auto* c : {preflight, history}) c->add_option("-o,--output", o.output, "json")->check(CLI::IsMember({"json"}));
   auto* rollback = app.add_subcommand("rollback", "Ask for the version of the CNI before the present one");
   rollback->add_option("--to", version, "Another version");
+  auto* adopt = app.add_subcommand(
+      "adopt", "Show what changes when the operator takes over an installation of Helm or of the sail-operator");
+  bool dry_run = false, adopt_exit_code = false;
+  int adopt_context = 3;
+  adopt->add_flag("--dry-run", dry_run, "Only show it; the operator does it, once there is a resource")->required();
+  adopt->add_option("-f,--filename", o.file,
+                    "The IstioCNI, ZTunnel or IstioRevision that would be made; otherwise those that there are");
+  adopt->add_option("--diff-context", adopt_context, "Unchanged lines around a change; -1: all")->capture_default_str();
+  adopt->add_flag("--detailed-exitcode", adopt_exit_code, "Exit status 2 when there is a change");
   cmd::RenderOptions render;
   std::string run_dir = "/var/run/istio-cni";
   auto* node_command =
@@ -347,6 +386,7 @@ int main(int argc, char** argv) {
   render_command->add_flag("--detailed-exitcode", diff.detailed_exit_code,
                            "For --diff: exit status 2 when there is a change");
   CLI11_PARSE(app, argc, argv);
+  ConfigureLog(Level::kError, false);  // what a command has to say is its output
   if (node_command->parsed()) {
     auto text = cmd::NodeReport(run_dir, o.output == "json");
     fputs(text.ok() ? text->c_str() : ("error: " + text.error().message + "\n").c_str(), text.ok() ? stdout : stderr);
@@ -364,12 +404,21 @@ int main(int argc, char** argv) {
     return diff.detailed_exit_code && !text->empty() ? 2 : 0;
   }
   auto config = kube::LoadConfig(o.kubeconfig, o.context);
+  if (config.ok() && adopt->parsed()) {
+    auto plan = Adoption(*config, o.file, adopt_context);
+    if (!plan.ok()) {
+      fprintf(stderr, "error: %s\n", plan.error().message.c_str());
+      return 1;
+    }
+    fputs(plan->text.c_str(), stdout);
+    return adopt_exit_code && plan->changes ? 2 : 0;
+  }
   if (config.ok() && (preflight->parsed() || history->parsed() || rollback->parsed())) {
     kube::Client client(*config);
     Result<std::string> text = std::string();
     bool refused = false;
     if (preflight->parsed()) {
-      auto findings = cmd::Preflight(client, version);
+      auto findings = cmd::Preflight(*config, version);
       text = findings.ok() ? Result<std::string>(cmd::Text(*findings, o.output == "json")) : findings.error();
       refused = findings.ok() && cmd::HasFailed(*findings);
     } else {

@@ -100,6 +100,10 @@ int main(int argc, char** argv) {
   int64_t token_seconds = 3600, sandbox_retry_ms = 10000;
   auto* up = app.add_subcommand("up", "Run a cluster until SIGTERM or Ctrl-C; prints where its kubeconfig lies");
   up->add_option("--nodes", config.nodes, "Number of nodes")->capture_default_str();
+  up->add_option(
+        "--simulated-nodes", config.simulated_nodes,
+        "Number of nodes beside those, whose pods do nothing and are ready at once: for a cluster of thousands")
+      ->capture_default_str();
   up->add_option("--state-dir", config.state_dir, "Directory for the kubeconfig and logs; removed at the end");
   up->add_option("--images", config.images_dir, "Directory of the container images (NAME/TAG)");
   up->add_option("--cni-plugins", config.cni_plugins_dir, "Directory of bridge, host-local and loopback")

@@ -20,7 +20,7 @@ class Controller {
  public:
   Controller(std::string name, ReconcileFn reconcile, Metrics& metrics);
   ~Controller();
-  void Enqueue(const std::string& key) { queue_.Add(key); }
+  void Enqueue(const std::string& key, Millis delay = Millis(0)) { queue_.AddAfter(key, delay); }
   void Start(int workers = 1);
   void Stop();  // waits for reconciles in progress
 

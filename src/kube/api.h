@@ -10,9 +10,11 @@ namespace fairlead::kube {
 enum class PatchType { kMerge, kJson, kStrategic, kApply };
 
 struct ListOptions {
-  std::string label_selector;
-  std::string field_selector;
-  std::string resource_version;  // "": most recent; "0": any
+  std::string label_selector = "";
+  std::string field_selector = "";
+  std::string resource_version = "";  // "": most recent; "0": any
+  // Takes objects as pages of them arrive, so that never all are held whole; what it does not take is in the result.
+  std::function<void(Json)> each = nullptr;
 };
 
 struct ListResult {

@@ -58,12 +58,14 @@ Error ErrorFromStatus(const http::Response& r, const std::string& what) {
   return ErrorFromStatus(status, r.status, what);
 }
 
-Client::Client(Config config) : http_(std::move(config.http)) {}
+Client::Client(Config config) : http_(std::move(config.http)), on_answer_(std::move(config.on_answer)) {}
 
 Result<http::Response> Client::Raw(const http::ClientRequest& request) {
   http::ClientRequest r = request;
   if (!r.headers.contains("accept")) r.headers["accept"] = "application/json";
-  FL_ASSIGN(http::Response response, http_.Do(r));
+  auto answer = http_.Do(r);
+  if (on_answer_) on_answer_(r.method, answer.ok() ? answer->status : 0);
+  FL_ASSIGN(http::Response response, std::move(answer));
   if (response.status / 100 != 2)
     return ErrorFromStatus(response, r.method + " " + r.target.substr(0, r.target.find('?')));
   return response;
@@ -91,7 +93,10 @@ Result<ListResult> Client::List(const Resource& r, const std::string& ns, const 
     for (Json& item : page["items"]) {
       if (!item.contains("kind")) item["kind"] = r.kind;
       if (!item.contains("apiVersion")) item["apiVersion"] = r.ApiVersion();
-      out.items.push_back(std::move(item));
+      if (o.each)
+        o.each(std::move(item));
+      else
+        out.items.push_back(std::move(item));
     }
     out.resource_version = ResourceVersion(page);
     next = Str(page, "metadata", "continue");
@@ -175,6 +180,7 @@ Status Client::Watch(const Resource& r, const std::string& ns, const ListOptions
                               .headers = {{"accept", "application/json"}},
                               .timeout = std::chrono::seconds(420)};
   auto response = http_.Stream(request, on_bytes, stop);
+  if (on_answer_) on_answer_("GET", response.ok() ? response->status : 0);
   if (failed) return *failed;
   if (!response.ok()) return response.error();
   if (response->status / 100 != 2) return ErrorFromStatus(*response, what);

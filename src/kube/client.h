@@ -27,6 +27,7 @@ class Client : public Api {
 
  private:
   http::Client http_;
+  std::function<void(const std::string& method, int status)> on_answer_;
 };
 
 // The error that an API server's answer stands for; `what` goes before the server's message.

@@ -1,5 +1,7 @@
 // How to reach an API server: from a kubeconfig file as kubectl reads it, or from inside a pod.
 #pragma once
+#include <functional>
+
 #include "http/client.h"
 
 namespace fairlead::kube {
@@ -7,6 +9,8 @@ namespace fairlead::kube {
 struct Config {
   http::ClientOptions http;
   std::string ns = "default";  // the context's namespace, or the pod's
+  // Told of every answer, for metrics; 0: there was none.
+  std::function<void(const std::string& method, int status)> on_answer = nullptr;
 };
 
 // `path` "": $KUBECONFIG (its first existing file), else ~/.kube/config. `context` "": the current one. Errors name the

@@ -42,20 +42,51 @@ std::vector<ObjectPtr> Informer::List() const {
   return out;
 }
 
+size_t Informer::size() const {
+  std::lock_guard lock(mutex_);
+  return store_.size();
+}
+
+ObjectPtr Informer::Keep(Json object) {
+  if (!trim_) return std::make_shared<const Json>(std::move(object));
+  trim_(object);
+  size_t hash = std::hash<Json>()(object);
+  std::weak_ptr<const Json>& there = kept_[hash];
+  if (ObjectPtr same = there.lock(); same && *same == object) return same;
+  auto kept = std::make_shared<const Json>(std::move(object));
+  there = kept;
+  if (kept_.size() > 2 * store_.size() + 1024)
+    std::erase_if(kept_, [](const auto& entry) { return entry.second.expired(); });
+  return kept;
+}
+
+Result<std::string> Informer::ListAll(Objects& into) {
+  auto take = [&](Json object) {
+    std::string key = Key(object);
+    into[key] = Keep(std::move(object));
+  };
+  ListOptions options = options_;
+  options.each = take;
+  FL_ASSIGN(ListResult listed, api_.List(resource_, ns_, options));
+  for (Json& object : listed.items) take(std::move(object));
+  return listed.resource_version;
+}
+
 void Informer::Run(std::stop_token stop) {
   ReflectorFsm fsm;
   while (!stop.stop_requested()) {
     auto step = fsm.Next();
     if (step.wait_first.count() > 0 && !SleepFor(step.wait_first, stop)) return;
     if (step.action == ReflectorFsm::Action::kList) {
-      auto listed = api_.List(resource_, ns_, options_);
+      Objects fresh;
+      auto listed = ListAll(fresh);
       if (!listed.ok()) {
         Log(Level::kWarn, "list failed", {{"resource", resource_.plural}, {"error", listed.error().message}});
         fsm.OnEnded(listed.error());
         continue;
       }
-      Replace(std::move(listed->items));
-      fsm.OnListed(listed->resource_version);
+      Replace(std::move(fresh));
+      fsm.OnListed(*listed);
       continue;
     }
     ListOptions options = options_;
@@ -75,21 +106,17 @@ void Informer::Run(std::stop_token stop) {
   }
 }
 
-void Informer::Replace(std::vector<Json> items) {
+void Informer::Replace(Objects fresh) {
   std::vector<std::pair<ObjectPtr, ObjectPtr>> changes;
   {
     std::lock_guard lock(mutex_);
-    std::map<std::string, ObjectPtr> fresh;
-    for (Json& item : items) {
-      std::string key = Key(item);
-      if (trim_) trim_(item);
-      auto now = std::make_shared<const Json>(std::move(item));
-      auto old = store_.contains(key) ? store_[key] : nullptr;
-      if (old && ResourceVersion(*old) == ResourceVersion(*now))
+    for (auto& [key, now] : fresh) {
+      auto it = store_.find(key);
+      ObjectPtr old = it == store_.end() ? nullptr : it->second;
+      if (old && *old == *now)
         now = old;
       else
         changes.emplace_back(old, now);
-      fresh[key] = now;
     }
     for (const auto& [key, old] : store_)
       if (!fresh.contains(key)) changes.emplace_back(old, nullptr);
@@ -103,8 +130,7 @@ void Informer::Replace(std::vector<Json> items) {
 
 void Informer::Apply(WatchEvent event) {
   std::string key = Key(event.object);
-  if (trim_) trim_(event.object);
-  auto now = event.type == "DELETED" ? nullptr : std::make_shared<const Json>(std::move(event.object));
+  ObjectPtr now = event.type == "DELETED" ? nullptr : Keep(std::move(event.object));
   ObjectPtr old;
   {
     std::lock_guard lock(mutex_);
@@ -115,7 +141,7 @@ void Informer::Apply(WatchEvent event) {
     else if (it != store_.end())
       store_.erase(it);
   }
-  if (old || now) Notify(old, now);
+  if (old != now && !(old && now && *old == *now)) Notify(old, now);
 }
 
 void Informer::Notify(const ObjectPtr& old, const ObjectPtr& now) {

@@ -5,6 +5,8 @@
 // object that vanished while the watch was away. Reads may be stale: compare generations, never assume. Threading: one
 // thread of its own runs list, watch and the handlers; reads are safe from anywhere.
 #pragma once
+#include <unordered_map>
+
 #include "kube/api.h"
 
 namespace fairlead::kube {
@@ -21,12 +23,14 @@ class Informer {
   Informer(const Informer&) = delete;
 
   void AddHandler(HandlerFn handler);  // before Start
-  // Takes out of each object what nobody here looks at, before it is kept. Before Start.
+  // Takes out of each object what nobody here looks at, before it is kept; a change that leaves nothing else is none.
+  // Objects that are equal then are kept once. Before Start.
   void SetTrim(std::function<void(Json&)> trim) { trim_ = std::move(trim); }
   void Start();
   void Stop();
   bool WaitForSync(std::chrono::milliseconds timeout, std::stop_token stop = {}) const;
   bool synced() const { return synced_; }
+  size_t size() const;
 
   ObjectPtr Get(const std::string& key) const;  // null when absent
   std::vector<ObjectPtr> List() const;
@@ -34,7 +38,10 @@ class Informer {
 
  private:
   void Run(std::stop_token stop);
-  void Replace(std::vector<Json> items);
+  using Objects = std::map<std::string, ObjectPtr>;
+  Result<std::string> ListAll(Objects& into);  // the version of the list
+  void Replace(Objects fresh);
+  ObjectPtr Keep(Json object);
   void Apply(WatchEvent event);
   void Notify(const ObjectPtr& old, const ObjectPtr& now);
 
@@ -44,9 +51,10 @@ class Informer {
   ListOptions options_;
   std::vector<HandlerFn> handlers_;
   std::function<void(Json&)> trim_;
-  mutable std::mutex mutex_;  // guards store_
+  std::unordered_map<size_t, std::weak_ptr<const Json>> kept_;  // trimmed ones, by hash; the informer's thread's
+  mutable std::mutex mutex_;                                    // guards store_
   mutable std::condition_variable_any changed_;
-  std::map<std::string, ObjectPtr> store_;
+  Objects store_;
   std::atomic<bool> synced_{false};
   std::jthread thread_;
 };

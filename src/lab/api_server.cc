@@ -152,11 +152,27 @@ void ApiServer::Route(http::Request& r, http::ResponseWriter& w) {
   if (parts.size() > at + 2) t.subresource = parts[at + 2];
   if (t.group == "authorization.k8s.io" && t.plural == "selfsubjectaccessreviews") return ReviewAccess(r, w, *user);
   t.type = rest_.registry().Find(t.group, t.version, t.plural);
+  if (t.type && t.type->resource.kind == "Pod" && t.subresource == "proxy") return Proxy(r, w, *user, t);
   bool unknown_sub = !t.subresource.empty() && t.subresource != "status" && t.subresource != "log" &&
                      t.subresource != "token" && t.subresource != "finalize";
   if (!t.type && !rest_.registry().Serves(t.group, t.version)) return w.Send(404, "text/plain", "404 page not found\n");
   if (!t.type || parts.size() > at + 3 || unknown_sub) return ReplyStatus(w, NoSuchResource());
   HandleResource(r, w, *user, t);
+}
+
+void ApiServer::Proxy(const http::Request& r, http::ResponseWriter& w, const User& user, const Target& t) {
+  std::string name = t.name.substr(0, t.name.find(':'));
+  std::string port = name.size() < t.name.size() ? t.name.substr(name.size() + 1) : "80";
+  if (r.method != "GET") return ReplyStatus(w, NotAllowed());
+  if (auto refused = Authorize(rest_.store(), user, {"get", t.group, t.plural, "proxy", t.ns, name, ""}))
+    return ReplyStatus(w, Forbidden(*t.type, name, *refused));
+  auto pod = rest_.Get(*t.type, t.ns, name);
+  if (!pod) return ReplyStatus(w, pod.error());
+  if (!ParseInt(port).ok() || !proxy_)
+    return ReplyStatus(w, BadRequest("invalid pod request \"" + t.name + "\": the port must be a number"));
+  const std::string mark = "/pods/" + t.name + "/proxy";
+  std::string path = r.path.substr(r.path.find(mark) + mark.size());
+  proxy_(*pod, port, path.empty() ? "/" : path, w);
 }
 
 bool ApiServer::HandleNonResource(const http::Request& r, http::ResponseWriter& w, const User& user) {

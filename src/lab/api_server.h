@@ -13,6 +13,9 @@ namespace fairlead::lab {
 
 // Serves GET .../pods/NAME/log; set by the nodes. Writes the log (and follows it) into the writer.
 using LogFn = std::function<void(const Json& pod, const http::Request&, http::ResponseWriter&)>;
+// Serves GET .../pods/NAME:PORT/proxy/PATH.
+using ProxyFn =
+    std::function<void(const Json& pod, const std::string& port, const std::string& path, http::ResponseWriter&)>;
 // Serves /fairlead-lab/... : what a real API server does not have (faults, inspection). Only for system:masters.
 using ExtraFn = std::function<void(const http::Request&, http::ResponseWriter&)>;
 
@@ -20,6 +23,7 @@ class ApiServer {
  public:
   ApiServer(Rest& rest, TokenAuthority& tokens);
   void SetLogHandler(LogFn f) { logs_ = std::move(f); }
+  void SetProxyHandler(ProxyFn f) { proxy_ = std::move(f); }
   void SetExtraHandler(ExtraFn f) { extra_ = std::move(f); }
   // Serves these listeners with TLS from now on (again after Down).
   Status Up(std::vector<UniqueFd> listeners, const http::TlsIdentity& identity);
@@ -36,12 +40,14 @@ class ApiServer {
   void List(const http::Request& r, http::ResponseWriter& w, const Target& t);
   void Watch(const http::Request& r, http::ResponseWriter& w, const Target& t);
   void Write(http::Request& r, http::ResponseWriter& w, const Target& t);
+  void Proxy(const http::Request& r, http::ResponseWriter& w, const User& user, const Target& t);
   void IssueToken(const http::Request& r, http::ResponseWriter& w, const Target& t);
   void ReviewAccess(const http::Request& r, http::ResponseWriter& w, const User& user);
 
   Rest& rest_;
   TokenAuthority& tokens_;
   LogFn logs_;
+  ProxyFn proxy_;
   ExtraFn extra_;
   std::unique_ptr<http::Server> server_;
 };

@@ -1,5 +1,6 @@
 #include "lab/controllers.h"
 
+#include "kube/scheduling.h"
 #include "util/fd.h"
 #include "util/log.h"
 
@@ -92,34 +93,21 @@ void SyncGarbage(LocalApi& api, const Registry& registry) {
   }
 }
 
-bool FitsNode(const Json& spec, const Json& node) {
-  for (const auto& [k, v] : At(spec, "nodeSelector").items())
-    if (At(node, "metadata", "labels", k.c_str()) != v) return false;
-  for (const Json& taint : At(node, "spec", "taints")) {
-    if (Str(taint, "effect") == "PreferNoSchedule") continue;
-    const Json& tolerations = At(spec, "tolerations");
-    bool tolerated =
-        tolerations.is_array() && std::any_of(tolerations.begin(), tolerations.end(), [&](const Json& t) {
-          bool key = Str(t, "key").empty() || Str(t, "key") == Str(taint, "key");
-          bool effect = Str(t, "effect").empty() || Str(t, "effect") == Str(taint, "effect");
-          return key && effect && (Str(t, "operator") == "Exists" || Str(t, "value") == Str(taint, "value"));
-        });
-    if (!tolerated) return false;
-  }
-  return true;
-}
-
 void SyncScheduler(LocalApi& api) {
   auto pods = api.store().List("/pods");
+  std::vector<ObjectPtr> waiting;
+  for (const auto& p : pods)
+    if (Str(*p, "spec", "nodeName").empty() && !kube::IsDeleting(*p)) waiting.push_back(p);
+  if (waiting.empty()) return;
   std::map<std::string, int> load;
   for (const auto& p : pods) ++load[Str(*p, "spec", "nodeName")];
-  for (const auto& p : pods) {
-    if (!Str(*p, "spec", "nodeName").empty() || kube::IsDeleting(*p)) continue;
+  for (const auto& p : waiting) {
     std::string best;
     for (const auto& node : api.store().List("/nodes")) {
       bool ready =
           Str(kube::Condition(*node, "Ready"), "status") == "True" && !value::Bool(*node, "spec", "unschedulable");
-      if (ready && FitsNode(At(*p, "spec"), *node) && (best.empty() || load[kube::Name(*node)] < load[best]))
+      if (ready && kube::WhyNotOnNode(At(*p, "spec"), *node).empty() &&
+          (best.empty() || load[kube::Name(*node)] < load[best]))
         best = kube::Name(*node);
     }
     if (best.empty()) continue;
@@ -146,10 +134,13 @@ void Controllers::Loop(const char* name, std::function<void(LocalApi&)> sync) {
     uint64_t seen = 0;
     while (!stop.stop_requested()) {
       uint64_t now = rest_.store().version();
+      auto began = SteadyNow();
       sync(api);
+      auto took = std::chrono::duration_cast<Millis>(SteadyNow() - began);
       seen = std::max(seen, now);
       rest_.store().WaitForAny(seen, Millis(500));
-      SleepFor(Millis(10), stop);  // lets a burst of changes arrive together
+      // Lets a burst of changes arrive together, and leaves time to others where there are thousands of objects.
+      SleepFor(Millis(10) + 10 * took, stop);
     }
   });
 }

@@ -1,5 +1,6 @@
 // The controllers that a Kubernetes control plane runs and the lab needs: service accounts, namespaces, garbage
-// collection, scheduling, DaemonSets, Deployments. Each looks at everything and does what is missing, whenever something changed.
+// collection, scheduling, DaemonSets, Deployments. Each looks at everything and does what is missing, whenever
+// something changed.
 #pragma once
 #include "lab/local_api.h"
 
@@ -17,9 +18,6 @@ void SyncScheduler(LocalApi& api);
 void SyncDaemonSets(LocalApi& api);
 // Deployments and their ReplicaSets: rolling update with maxUnavailable and maxSurge, or Recreate; status.
 void SyncDeployments(LocalApi& api);
-
-// True when the pod may run on the node: nodeSelector, and tolerations for the node's taints.
-bool FitsNode(const Json& pod_spec, const Json& node);
 
 // Runs them all until destroyed.
 class Controllers {

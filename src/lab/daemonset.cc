@@ -1,5 +1,6 @@
 // The DaemonSet controller. Source of the behaviour: k8s.io/kubernetes pkg/controller/daemon (manage, rollingUpdate,
 // updateDaemonSetStatus).
+#include "kube/scheduling.h"
 #include "lab/controllers.h"
 #include "lab/workloads.h"
 #include "util/log.h"
@@ -72,7 +73,7 @@ class DaemonSetSync {
   void Collect() {
     auto selector = kube::Selector::FromJson(At(ds_, "spec", "selector"));
     for (const auto& node : api_.store().List("/nodes"))
-      if (FitsNode(At(ds_, "spec", "template", "spec"), *node)) nodes_[kube::Name(*node)];
+      if (kube::WhyNotOnNode(At(ds_, "spec", "template", "spec"), *node).empty()) nodes_[kube::Name(*node)];
     for (const auto& pod : api_.store().List("/pods", ns_)) {
       if (Str(kube::ControllerOf(*pod), "uid") != kube::Uid(ds_)) continue;
       std::string node = Str(*pod, "spec", "nodeName");

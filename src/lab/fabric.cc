@@ -61,4 +61,6 @@ Result<UniqueFd> Fabric::ListenForPods() const {
   return listener;
 }
 
+Status Fabric::Run(const std::function<Status()>& work) const { return kernel::RunInNetns(netns_.get(), work); }
+
 }  // namespace fairlead::lab

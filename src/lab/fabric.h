@@ -12,6 +12,8 @@ class Fabric {
   Status Connect(const Node& node);
   // A TCP listener on 10.96.0.1:443, which every pod reaches.
   Result<UniqueFd> ListenForPods() const;
+  // Runs `work` where every pod's address can be reached.
+  Status Run(const std::function<Status()>& work) const;
 
  private:
   UniqueFd netns_;

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "embedded/lab_types.h"
+#include "http/client.h"
 #include "lab/status.h"
 #include "util/file.h"
 #include "util/log.h"
@@ -20,8 +21,11 @@ Result<std::unique_ptr<Lab>> Lab::Create(LabConfig config) {
     if (!FileExists(config.cni_plugins_dir + "/" + plugin))
       return MakeError(Code::kNotFound, config.cni_plugins_dir + "/" + plugin +
                                             " is missing: install the package containernetworking-plugins");
-  if (config.nodes < 1 || config.nodes > 50)
+  if (config.nodes < 0 || config.nodes > 50 || config.nodes + config.simulated_nodes < 1)
     return MakeError(Code::kInvalid, "--nodes: " + std::to_string(config.nodes) + " is not between 1 and 50");
+  if (config.simulated_nodes < 0 || config.simulated_nodes > 10000)
+    return MakeError(Code::kInvalid,
+                     "--simulated-nodes: " + std::to_string(config.simulated_nodes) + " is not between 0 and 10000");
   auto lab = std::unique_ptr<Lab>(new Lab(std::move(config)));
   FL_ASSIGN(lab->registry_, Registry::Create(embedded::lab_types().at("types.yaml")));
   lab->rest_ = std::make_unique<Rest>(*lab->registry_, lab->store_);
@@ -52,6 +56,8 @@ Status Lab::Start() {
   api_ = std::make_unique<ApiServer>(*rest_, tokens_);
   api_->SetLogHandler(
       [this](const Json& pod, const http::Request& r, http::ResponseWriter& w) { ServeLogs(pod, r, w); });
+  api_->SetProxyHandler([this](const Json& pod, const std::string& port, const std::string& path,
+                               http::ResponseWriter& w) { ServeProxy(pod, port, path, w); });
   api_->SetExtraHandler([this](const http::Request& r, http::ResponseWriter& w) { ServeExtra(r, w); });
   port_ = config_.port;
   FL_TRY(ServeApi());
@@ -71,6 +77,7 @@ Status Lab::Start() {
     FL_TRY(fabric_->Connect(*nodes_.back()));
     nodes_.back()->Run();
   }
+  if (config_.simulated_nodes > 0) simulated_ = std::make_unique<SimulatedNodes>(*node_api_, config_.simulated_nodes);
   return WriteKubeconfig();
 }
 
@@ -80,6 +87,7 @@ Lab::~Lab() {
     fault_ = {};
   }
   for (auto& n : nodes_) n->Stop();
+  simulated_.reset();
   controllers_.reset();
   if (api_) api_->Down();
 }
@@ -145,6 +153,21 @@ void Lab::ServeLogs(const Json& pod, const http::Request& r, http::ResponseWrite
     sent = std::max(sent, now.size());
     if (!store_.Get("/pods", kube::Key(pod))) return;
   }
+}
+
+void Lab::ServeProxy(const Json& pod, const std::string& port, const std::string& path, http::ResponseWriter& w) {
+  http::Response answer;
+  Status reached = fabric_->Run([&]() -> Status {
+    http::Client client({.base_url = "http://" + Str(pod, "status", "podIP") + ":" + port});
+    FL_ASSIGN(answer, client.Do({.target = path, .timeout = Millis(10000)}));
+    return {};
+  });
+  if (!reached.ok())
+    return w.Send(
+        503, "application/json",
+        value::Dump(Failure(503, "ServiceUnavailable", "error trying to reach service: " + reached.error().message)));
+  auto type = answer.headers.find("content-type");
+  w.Send(answer.status, type == answer.headers.end() ? "text/plain" : type->second, answer.body);
 }
 
 // /fairlead-lab/records | ruleset?uid= | kill?namespace=&pod=&container=&signal= | api-down?seconds= | compact

@@ -3,6 +3,7 @@
 #include "lab/api_server.h"
 #include "lab/controllers.h"
 #include "lab/fabric.h"
+#include "lab/simulated_nodes.h"
 
 namespace fairlead::lab {
 
@@ -12,7 +13,8 @@ struct LabConfig {
   std::string images_dir;
   std::string cni_plugins_dir = "/usr/lib/cni";
   int nodes = 3;
-  uint16_t port = 0;  // on 127.0.0.1; 0: a free one
+  int simulated_nodes = 0;  // beside those: whose pods do nothing and are ready at once
+  uint16_t port = 0;        // on 127.0.0.1; 0: a free one
   std::chrono::seconds token_lifetime{3600};
   Millis sandbox_retry{10000};
 };
@@ -31,6 +33,7 @@ class Lab {
   Status ServeApi();
   Status WriteKubeconfig();
   void ServeLogs(const Json& pod, const http::Request& r, http::ResponseWriter& w);
+  void ServeProxy(const Json& pod, const std::string& port, const std::string& path, http::ResponseWriter& w);
   void ServeExtra(const http::Request& r, http::ResponseWriter& w);
 
   LabConfig config_;
@@ -43,6 +46,7 @@ class Lab {
   std::unique_ptr<ApiServer> api_;
   std::unique_ptr<Fabric> fabric_;
   std::vector<std::unique_ptr<Node>> nodes_;
+  std::unique_ptr<SimulatedNodes> simulated_;
   std::unique_ptr<Controllers> controllers_;
   std::string kubeconfig_path_;
   uint16_t port_ = 0;

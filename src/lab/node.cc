@@ -10,6 +10,7 @@
 #include "kernel/nft.h"
 #include "lab/launcher.h"
 #include "lab/pod_worker.h"
+#include "lab/simulated_nodes.h"
 #include "util/file.h"
 #include "util/log.h"
 #include "util/strings.h"
@@ -60,37 +61,38 @@ Status Node::Start() {
 }
 
 void Node::Register() {
-  std::string now = Rfc3339(WallNow());
   Json labels = {
       {"kubernetes.io/hostname", config_.name}, {"kubernetes.io/os", "linux"}, {"kubernetes.io/arch", "amd64"}};
   (void)api_
       .Create(kube::kNodes, {{"metadata", {{"name", config_.name}, {"labels", labels}}},
                              {"spec", {{"podCIDR", config_.pod_cidr}, {"podCIDRs", {config_.pod_cidr}}}}})
       .ok();
-  (void)api_
-      .UpdateStatus(kube::kNodes, "", config_.name,
-                    [&](Json& s) {
-                      s["conditions"] = {{{"type", "Ready"},
-                                          {"status", "True"},
-                                          {"reason", "KubeletReady"},
-                                          {"message", "kubelet is posting ready status"},
-                                          {"lastTransitionTime", now},
-                                          {"lastHeartbeatTime", now}}};
-                      s["addresses"] = {{{"type", "InternalIP"}, {"address", config_.ip}},
-                                        {{"type", "Hostname"}, {"address", config_.name}}};
-                      // Generated clients refuse a node that lacks one of these.
-                      s["nodeInfo"] = {{"kubeletVersion", "v1.32.4"},
-                                       {"kubeProxyVersion", ""},
-                                       {"operatingSystem", "linux"},
-                                       {"architecture", "amd64"},
-                                       {"containerRuntimeVersion", "lab://1.0"},
-                                       {"osImage", "Fairlead lab"},
-                                       {"kernelVersion", KernelVersion()},
-                                       {"machineID", config_.name},
-                                       {"systemUUID", config_.name},
-                                       {"bootID", config_.name}};
-                    })
+  (void)api_.UpdateStatus(kube::kNodes, "", config_.name, [&](Json& s) { s = NodeStatus(config_.name, config_.ip); })
       .ok();
+}
+
+Json NodeStatus(const std::string& name, const std::string& ip) {
+  std::string now = Rfc3339(WallNow());
+  Json s;
+  s["conditions"] = {{{"type", "Ready"},
+                      {"status", "True"},
+                      {"reason", "KubeletReady"},
+                      {"message", "kubelet is posting ready status"},
+                      {"lastTransitionTime", now},
+                      {"lastHeartbeatTime", now}}};
+  s["addresses"] = {{{"type", "InternalIP"}, {"address", ip}}, {{"type", "Hostname"}, {"address", name}}};
+  // Generated clients refuse a node that lacks one of these.
+  s["nodeInfo"] = {{"kubeletVersion", "v1.32.4"},
+                   {"kubeProxyVersion", ""},
+                   {"operatingSystem", "linux"},
+                   {"architecture", "amd64"},
+                   {"containerRuntimeVersion", "lab://1.0"},
+                   {"osImage", "Fairlead lab"},
+                   {"kernelVersion", KernelVersion()},
+                   {"machineID", name},
+                   {"systemUUID", name},
+                   {"bootID", name}};
+  return s;
 }
 
 void Node::Run() {

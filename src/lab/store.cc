@@ -3,7 +3,7 @@
 namespace fairlead::lab {
 namespace {
 
-constexpr size_t kHistory = 4096;
+constexpr size_t kHistory = 65536;
 
 }  // namespace
 

@@ -1,6 +1,6 @@
 // Objects in memory with one resource version counter and a history of changes for watches.
 //
-// Guarantees: writes are serialized; every change gets a version of its own; history keeps the last 4096 changes of
+// Guarantees: writes are serialized; every change gets a version of its own; history keeps the last 65536 changes of
 // each resource, and a watch from before them is told so (kGone). Threading: every member may be called from any
 // thread.
 #pragma once

@@ -1,5 +1,6 @@
 #include "mesh/caches.h"
 
+#include "mesh/readiness.h"
 #include "util/log.h"
 
 namespace fairlead::mesh {
@@ -7,9 +8,7 @@ namespace {
 
 using value::At;
 
-kube::ListOptions Labelled(const char* selector) {
-  return {.label_selector = selector, .field_selector = "", .resource_version = ""};
-}
+kube::ListOptions Labelled(const char* selector) { return {.label_selector = selector}; }
 
 constexpr const char* kOwned = "managed-by=sail-operator";
 
@@ -19,21 +18,54 @@ void KeepMetadata(Json& object) {
   object = {{"metadata", meta}};
 }
 
-// A cluster has many pods, and few that say anything here. See usage.h for what is read.
+// A cluster has many pods, and few that say anything here. See usage.h for what is read. Without names, those that say
+// the same are kept once.
 void KeepUsage(Json& pod) {
-  Json meta = {{"name", kube::Name(pod)}, {"namespace", kube::Namespace(pod)}};
+  Json labels, annotations;
   for (const char* key : {"istio.io/rev", "sidecar.istio.io/inject", "istio.io/dataplane-mode"})
-    if (std::string v = kube::Label(pod, key); !v.empty()) meta["labels"][key] = v;
+    if (std::string v = kube::Label(pod, key); !v.empty()) labels[key] = v;
   for (const char* key : {"istio.io/rev", "ambient.istio.io/redirection"})
-    if (std::string v = kube::Annotation(pod, key); !v.empty()) meta["annotations"][key] = v;
-  if (std::string rv = kube::ResourceVersion(pod); !rv.empty()) meta["resourceVersion"] = rv;
-  pod = {{"metadata", meta}, {"status", {{"phase", value::Str(pod, "status", "phase")}}}};
+    if (std::string v = kube::Annotation(pod, key); !v.empty()) annotations[key] = v;
+  Json kept;
+  if (!labels.is_null()) kept["metadata"]["labels"] = labels;
+  if (!annotations.is_null()) kept["metadata"]["annotations"] = annotations;
+  if (!kept.is_null()) {
+    kept["metadata"]["namespace"] = kube::Namespace(pod);
+    std::string phase = value::Str(pod, "status", "phase");
+    if (phase == "Succeeded" || phase == "Failed") kept["status"]["phase"] = phase;
+  }
+  pod = std::move(kept);
+}
+
+// What readiness.h reads of an agent's pod.
+void KeepAgentPod(Json& pod) {
+  Json meta = {{"name", kube::Name(pod)}, {"namespace", kube::Namespace(pod)}};
+  const std::string version = "app.kubernetes.io/version";
+  meta["labels"][version] = kube::Label(pod, version);
+  if (const Json& owner = kube::ControllerOf(pod); !owner.is_null())
+    meta["ownerReferences"] = {{{"uid", value::Str(owner, "uid")}, {"controller", true}}};
+  if (kube::IsDeleting(pod)) meta["deletionTimestamp"] = At(pod, "metadata", "deletionTimestamp");
+  Json status = {{"phase", value::Str(pod, "status", "phase")}};
+  for (const Json& c : At(pod, "status", "conditions"))
+    if (value::Str(c, "type") == "Ready")
+      status["conditions"] = {{{"type", "Ready"}, {"status", value::Str(c, "status")}}};
+  for (const Json& c : At(pod, "status", "containerStatuses"))
+    if (!value::Bool(c, "ready")) status["containerStatuses"].push_back(c);
+  pod = {{"metadata", meta},
+         {"spec", {{"nodeName", value::Str(pod, "spec", "nodeName")}}},
+         {"status", status},
+         {kFingerprint, Fingerprint(pod)}};
+}
+
+void KeepLabels(Json& ns) {
+  Json meta = At(ns, "metadata");
+  for (const char* key : {"managedFields", "annotations", "ownerReferences"}) meta.erase(key);
+  ns = {{"metadata", meta}};
 }
 
 void KeepReadiness(Json& node) {
   Json ready = kube::Condition(node, "Ready");
-  node = {{"metadata", {{"name", kube::Name(node)}, {"resourceVersion", kube::ResourceVersion(node)}}},
-          {"status", {{"conditions", {{{"type", "Ready"}, {"status", value::Str(ready, "status")}}}}}}};
+  node = {{"status", {{"conditions", {{{"type", "Ready"}, {"status", value::Str(ready, "status")}}}}}}};
 }
 
 }  // namespace
@@ -73,7 +105,9 @@ Caches::Caches(kube::Api& api)
           &validating_webhooks},
       owned{&daemonsets, &deployments, &configmaps, &accounts, &mutating_webhooks, &validating_webhooks} {
   workloads.SetTrim(KeepUsage);
+  namespaces.SetTrim(KeepLabels);
   nodes.SetTrim(KeepReadiness);
+  for (kube::Informer* i : {&cni_pods, &ztunnel_pods}) i->SetTrim(KeepAgentPod);
   for (kube::Informer* i : {&configmaps, &accounts, &mutating_webhooks, &validating_webhooks}) i->SetTrim(KeepMetadata);
 }
 

@@ -14,9 +14,10 @@ struct Caches {
 
   kube::Informer istios, revisions, tags, cnis, ztunnels;
   kube::Informer namespaces;
-  kube::Informer nodes;                    // their readiness
-  kube::Informer workloads;                // every pod, less what does not say which control plane it uses
-  kube::Informer cni_pods, ztunnel_pods;   // the node agents' and node proxies', whole
+  kube::Informer nodes;      // their readiness
+  kube::Informer workloads;  // every pod, less what does not say which control plane it uses
+  kube::Informer cni_pods,
+      ztunnel_pods;  // the node agents' and node proxies', less what does not tell whether they serve
   kube::Informer daemonsets, deployments;  // those that the operator made
   // Made by the operator as well, less their content: that they changed is enough to look at them.
   kube::Informer configmaps, accounts, mutating_webhooks, validating_webhooks;

@@ -1,6 +1,11 @@
 #include "mesh/daemonset.h"
 
 namespace fairlead::mesh {
+namespace {
+
+constexpr size_t kFailingListed = 50;  // a status that names thousands is one that the API server refuses
+
+}  // namespace
 
 Rollout LookAtDaemonSet(const Json& applied, const kube::Informer& daemonsets, const kube::Informer& all_pods,
                         const std::string& ns, const std::string& name) {
@@ -18,7 +23,8 @@ Rollout LookAtDaemonSet(const Json& applied, const kube::Informer& daemonsets, c
 void DescribeRollout(Json& status, const Rollout& r) {
   Json failing = Json::array();
   for (const FailingNode& f : r.failing)
-    failing.push_back({{"node", f.node}, {"pod", f.pod}, {"reason", f.reason}, {"message", f.message}});
+    if (failing.size() < kFailingListed)
+      failing.push_back({{"node", f.node}, {"pod", f.pod}, {"reason", f.reason}, {"message", f.message}});
   Json& rollout = status["rollout"];
   rollout["desired"] = r.desired;
   rollout["updated"] = r.updated;

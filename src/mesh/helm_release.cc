@@ -19,9 +19,7 @@ Result<Json> DecodeRelease(const std::string& data) {
 
 Result<Json> ReleaseInventory(kube::Api& api, kube::ResourceMapper& mapper, const std::string& name,
                               const std::string& ns) {
-  FL_ASSIGN(auto secrets,
-            api.List(kube::kSecrets, ns,
-                     {.label_selector = "owner=helm,name=" + name, .field_selector = "", .resource_version = ""}));
+  FL_ASSIGN(auto secrets, api.List(kube::kSecrets, ns, {.label_selector = "owner=helm,name=" + name}));
   const Json* newest = nullptr;
   int64_t version = 0;
   for (const Json& secret : secrets.items)

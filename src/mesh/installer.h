@@ -7,16 +7,11 @@
 #include <mutex>
 
 #include "mesh/operator.h"
+#include "mesh/releases.h"
 #include "mesh/status.h"
 #include "util/clock.h"
 
 namespace fairlead::mesh {
-
-struct Release {
-  std::string chart;  // cni, istiod, base, revisiontags, ztunnel
-  std::string name, ns;
-  Json values;
-};
 
 struct Installed {
   std::string wanted;                     // what it was made from

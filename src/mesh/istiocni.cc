@@ -10,7 +10,6 @@ namespace {
 using value::At;
 using value::Str;
 
-constexpr const char* kRelease = "istio-cni";
 constexpr const char* kDaemonSet = "istio-cni-node";
 
 Json ToJson(const std::vector<ControlPlane>& planes) {
@@ -30,7 +29,7 @@ IstioCniController::IstioCniController(Operator& op)
           op, op.caches.cnis,
           {.resource = kube::kIstioCnis, .finalizer = true, .ready = true, .state_order = {"Reconciled", "Ready"}},
           std::chrono::seconds(30)) {
-  OnChange(op.caches.cni_pods);
+  OnChanges(op.caches.cni_pods);
   OnChange(op.caches.nodes, [](const kube::ObjectPtr& before, const kube::ObjectPtr& now) {
     return before && now && At(*before, "status") != At(*now, "status");
   });
@@ -63,11 +62,10 @@ std::optional<Problem> IstioCniController::Install(const Json& cni, const Json& 
   auto resources = op_.config.resources.For(*version);
   if (!resources.ok()) return NoResources(resources.error());
   if (auto problem = CheckUserValues(cni, **resources, {"cni"}, status)) return problem;
-  auto values = ComputeCniValues(spec, *version, **resources);
-  if (!values.ok()) return Invalid(values.error().message);
-  SetLimits(*values, spec, status, generation, nodes_down);
-  return installer_.Install({{kube::kIstioCnis, cni}}, **resources,
-                            {{.chart = "cni", .name = kRelease, .ns = ns, .values = *values}}, At(status, "inventory"));
+  auto releases = CniReleases(spec, *version, **resources);
+  if (!releases.ok()) return Invalid(releases.error().message);
+  SetLimits(releases->front().values, spec, status, generation, nodes_down);
+  return installer_.Install({{kube::kIstioCnis, cni}}, **resources, *releases, At(status, "inventory"));
 }
 
 std::vector<std::string> IstioCniController::NodesDown(const Json& cni) const {

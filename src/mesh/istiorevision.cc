@@ -32,7 +32,7 @@ IstioRevisionController::IstioRevisionController(Operator& op, Usage& usage)
                  std::chrono::minutes(2)),
       usage_(usage),
       probes_(op.api, [this](const std::string& revision) { Enqueue(revision); }) {
-  usage.OnChange([this] { EnqueueAll(); });
+  usage.OnChange([this] { EnqueueAll(Gathering()); });
   OnChange(op.caches.tags);
   // What of them a revision depends on.
   auto state = [](const kube::ObjectPtr& before, const kube::ObjectPtr& now) {
@@ -100,12 +100,8 @@ std::optional<Problem> IstioRevisionController::Install(const Json& revision, Js
   if (!resources.ok()) return NoResources(resources.error());
   if (kube::ControllerOf(revision).is_null())  // an Istio tells of its own values itself
     if (auto problem = CheckUserValues(revision, **resources, kControlPlaneCharts, status)) return problem;
-  std::string name = kube::Name(revision), ns = Str(revision, "spec", "namespace");
-  Json values = ComputeIstiodValues(At(revision, "spec"), *version);
-  std::vector<Release> releases = {{.chart = "istiod", .name = name + "-istiod", .ns = ns, .values = values}};
-  if (name == kDefaultRevision)
-    releases.push_back({.chart = "base", .name = "default-base", .ns = op_.config.ns, .values = values});
-  return installer_.Install({{kube::kIstioRevisions, revision}}, **resources, releases, At(status, "inventory"));
+  return installer_.Install({{kube::kIstioRevisions, revision}}, **resources,
+                            RevisionReleases(revision, *version, op_.config.ns), At(status, "inventory"));
 }
 
 void IstioRevisionController::LookAtRemote(const Json& revision, Json& status) {

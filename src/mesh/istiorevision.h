@@ -9,8 +9,6 @@
 
 namespace fairlead::mesh {
 
-// Namespaced name of the default revision: no suffix in its objects' names.
-inline constexpr const char* kDefaultRevision = "default";
 // Objects that a user wants left alone.
 inline constexpr const char* kIgnoreAnnotation = "sailoperator.io/ignore";
 

@@ -32,7 +32,7 @@ IstioRevisionTagController::IstioRevisionTagController(Operator& op, Usage& usag
                   .state_order = {"Reconciled", "InUse"}},
                  std::chrono::minutes(2)),
       usage_(usage) {
-  usage.OnChange([this] { EnqueueAll(); });
+  usage.OnChange([this] { EnqueueAll(Gathering()); });
   OnChange(op.caches.istios);
   OnChange(op.caches.revisions);
 }

@@ -12,6 +12,8 @@ using value::At;
 using value::Int;
 using value::Str;
 
+constexpr size_t kFailingTold = 5;  // in a message; the list has more
+
 std::string VersionOf(const Json& pod) { return Str(pod, "metadata", "labels", "app.kubernetes.io/version"); }
 
 std::vector<int64_t> Numbers(const std::string& version) {
@@ -23,17 +25,16 @@ std::vector<int64_t> Numbers(const std::string& version) {
 
 bool IsOlder(const std::string& a, const std::string& b) { return Numbers(a) < Numbers(b); }
 
+constexpr size_t kMark = 11;  // characters of a mark
+
 // Every member that the template sets is in the pod: image, command, environment, annotations. What the API server or
 // the node adds does not matter.
-bool IsOf(const Json& pod, const Json& tmpl) {
-  for (const char* kind : {"labels", "annotations"})
-    for (const auto& [k, v] : At(tmpl, "metadata", kind).items())
-      if (At(pod, "metadata", kind, k.c_str()) != v) return false;
-  const Json& want = At(tmpl, "spec", "containers");
-  const Json& have = At(pod, "spec", "containers");
-  for (size_t i = 0; i < want.size(); ++i)
-    for (const char* member : {"name", "image", "args", "command"})
-      if (At(have, i, member) != At(want[i], member)) return false;
+bool IsOf(const Json& pod, const std::string& of_template) {
+  const Json& kept = At(pod, kFingerprint);
+  std::string own = kept.is_string() ? "" : Fingerprint(pod);
+  const std::string& have = kept.is_string() ? kept.get_ref<const std::string&>() : own;
+  for (size_t at = 0; at < of_template.size(); at += kMark)
+    if (have.find(of_template.data() + at, 0, kMark) == have.npos) return false;
   return true;
 }
 
@@ -71,6 +72,20 @@ std::optional<FailingNode> WhyFailing(const Json& pod) {
 
 }  // namespace
 
+// A mark for each member, one after another; each begins with a character that no other of it is.
+std::string Fingerprint(const Json& tmpl) {
+  std::string out;
+  auto mark = [&](const std::string& text) { out += "#" + value::Sha256Hex(text).substr(0, kMark - 1); };
+  for (const char* kind : {"labels", "annotations"})
+    for (const auto& [k, v] : At(tmpl, "metadata", kind).items())
+      mark(std::string(kind) + "\n" + k + "\n" + value::Dump(v));
+  const Json& containers = At(tmpl, "spec", "containers");
+  for (size_t i = 0; i < containers.size(); ++i)
+    for (const char* member : {"name", "image", "args", "command"})  // one that is absent is a difference, too
+      mark(std::to_string(i) + "\n" + member + "\n" + value::Dump(At(containers[i], member)));
+  return out;
+}
+
 Rollout ComputeRollout(const Json& applied, const Json& live, const std::vector<const Json*>& pods,
                        const std::string& name) {
   Rollout r;
@@ -78,13 +93,18 @@ Rollout ComputeRollout(const Json& applied, const Json& live, const std::vector<
     r.reason = reason;
     r.message = message;
     std::vector<std::string> failing;
-    for (const FailingNode& f : r.failing)
+    for (const FailingNode& f : r.failing) {
+      if (failing.size() == kFailingTold) {
+        failing.push_back("and " + std::to_string(r.failing.size() - kFailingTold) + " more");
+        break;
+      }
       failing.push_back("node " + f.node + ": pod " + f.pod + ": " + f.reason +
                         (f.message.empty() ? "" : ": " + f.message));
+    }
     if (!failing.empty()) r.message += "; " + Join(failing, "; ");
     return r;
   };
-  const Json& tmpl = At(applied.is_null() ? live : applied, "spec", "template");
+  const std::string tmpl = Fingerprint(At(applied.is_null() ? live : applied, "spec", "template"));
   std::map<std::string, bool> serves;  // node -> a ready pod of the applied template
   std::map<std::string, std::string> oldest;
   for (const Json* pod : pods) {

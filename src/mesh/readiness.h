@@ -8,6 +8,11 @@
 
 namespace fairlead::mesh {
 
+// What of a template is seen in its pods, in short: labels, annotations, and of containers what runs. `tmpl` is a
+// template or a whole pod. A pod that keeps it under kFingerprint need not keep the rest.
+std::string Fingerprint(const Json& tmpl);
+inline constexpr const char* kFingerprint = "fingerprint";
+
 struct FailingNode {
   std::string node, pod, reason, message;
 };

@@ -24,8 +24,9 @@ Reconciler::Reconciler(Operator& op, kube::Informer& objects, KindTraits traits,
     owned->AddHandler([this](const kube::ObjectPtr& before, const kube::ObjectPtr& now) {
       const Json& owner = kube::ControllerOf(now ? *now : *before);
       if (Str(owner, "kind") != traits_.resource.kind) return;
-      if (MayChangeInstallation(before, now)) installer_.MarkChanged(Str(owner, "uid"));
-      controller_.Enqueue(Str(owner, "name"));
+      bool changes = MayChangeInstallation(before, now);
+      if (changes) installer_.MarkChanged(Str(owner, "uid"));
+      controller_.Enqueue(Str(owner, "name"), changes ? Millis(0) : Gathering());
     });
   // A namespace that comes, goes or ends decides whether anything can be in it.
   op_.caches.namespaces.AddHandler([this](const kube::ObjectPtr& before, const kube::ObjectPtr& now) {
@@ -62,8 +63,16 @@ void Reconciler::SetInUse(Json& status, bool in_use, int64_t generation) {
                generation, WallNow());
 }
 
-void Reconciler::EnqueueAll() {
-  for (const auto& o : objects_.List()) controller_.Enqueue(kube::Name(*o));
+void Reconciler::EnqueueAll(Millis delay) {
+  for (const auto& o : objects_.List()) controller_.Enqueue(kube::Name(*o), delay);
+}
+
+Millis Reconciler::Gathering() const {
+  return std::clamp(Millis(op_.caches.nodes.size() / 10), Millis(10), Millis(500));
+}
+
+void Reconciler::OnChanges(kube::Informer& informer) {
+  informer.AddHandler([this](const kube::ObjectPtr&, const kube::ObjectPtr&) { EnqueueAll(Gathering()); });
 }
 
 void Reconciler::OnChange(kube::Informer& informer,

@@ -36,10 +36,14 @@ class Reconciler {
   virtual Result<bool> Remove(const Json& object);
 
   void Enqueue(const std::string& name) { controller_.Enqueue(name); }
-  void EnqueueAll();
+  void EnqueueAll(Millis delay = Millis(0));
+  // How long to wait for more of what comes in numbers, which grow with the cluster: an update's pods, statuses.
+  Millis Gathering() const;
   // Enqueues every object of the kind when `informer` has something new that `concerns` says matters.
   void OnChange(kube::Informer& informer,
                 std::function<bool(const kube::ObjectPtr&, const kube::ObjectPtr&)> concerns = nullptr);
+  // The same, for what comes in numbers.
+  void OnChanges(kube::Informer& informer);
   // Why nothing can be installed in the namespace.
   std::optional<Problem> CheckNamespace(const std::string& ns) const;
   static Problem Invalid(const std::string& message) {

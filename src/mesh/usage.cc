@@ -28,23 +28,25 @@ bool IsAmbient(const Json& o) {
 
 Usage::Usage(Caches& caches) : caches_(caches) {
   // What is not about usage does not matter: a pod that becomes ready, a namespace's annotations.
-  auto matters = [](const kube::ObjectPtr& before, const kube::ObjectPtr& now) {
-    if (!before || !now) {
-      const Json& o = before ? *before : *now;
-      return IsAmbient(o) || !NameAskedFor(o).empty() || !NameUsedBy(o, value::Null()).empty();
-    }
-    return NameAskedFor(*before) != NameAskedFor(*now) || IsAmbient(*before) != IsAmbient(*now) ||
-           NameUsedBy(*before, value::Null()) != NameUsedBy(*now, value::Null());
+  Watch(caches.namespaces, [](const Json& ns) {  // its labels decide about its pods' as well
+    std::string injection = kube::Label(ns, "istio-injection"), rev = kube::Label(ns, "istio.io/rev");
+    return injection.empty() && rev.empty() ? "" : injection + "\n" + rev;
+  });
+  Watch(caches.workloads, [](const Json& pod) { return NameUsedBy(pod, value::Null()); });
+}
+
+void Usage::Watch(kube::Informer& informer, std::function<std::string(const Json&)> says) {
+  auto all = [says](const kube::ObjectPtr& o) {
+    return o ? std::pair(says(*o), IsAmbient(*o)) : std::pair(std::string(), false);
   };
-  for (kube::Informer* i : {&caches.namespaces, &caches.workloads})
-    i->AddHandler([this, matters](const kube::ObjectPtr& before, const kube::ObjectPtr& now) {
-      if (!matters(before, now)) return;
-      {
-        std::lock_guard lock(mutex_);
-        valid_ = false;
-      }
-      for (const auto& handler : handlers_) handler();
-    });
+  informer.AddHandler([this, all](const kube::ObjectPtr& before, const kube::ObjectPtr& now) {
+    if (all(before) == all(now)) return;
+    {
+      std::lock_guard lock(mutex_);
+      valid_ = false;
+    }
+    for (const auto& handler : handlers_) handler();
+  });
 }
 
 const Usage::Index& Usage::Current() {

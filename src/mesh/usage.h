@@ -31,6 +31,8 @@ class Usage {
     std::set<std::string> names;
     bool ambient = false;
   };
+  // `says`: what of an object decides about usage.
+  void Watch(kube::Informer& informer, std::function<std::string(const Json&)> says);
   const Index& Current();  // with mutex_ held
   Caches& caches_;
   std::vector<std::function<void()>> handlers_;

@@ -9,16 +9,12 @@ namespace fairlead::mesh {
 using value::At;
 using value::Str;
 
-namespace {
-constexpr const char* kRelease = "ztunnel";
-}
-
 ZtunnelController::ZtunnelController(Operator& op)
     : Reconciler(
           op, op.caches.ztunnels,
           {.resource = kube::kZtunnels, .finalizer = true, .ready = true, .state_order = {"Reconciled", "Ready"}},
           std::chrono::seconds(30)) {
-  OnChange(op.caches.ztunnel_pods);
+  OnChanges(op.caches.ztunnel_pods);
   OnChange(op.caches.istios);
   OnChange(op.caches.revisions);
 }
@@ -42,10 +38,9 @@ std::optional<Problem> ZtunnelController::Install(const Json& ztunnel, Json& sta
   auto resources = op_.config.resources.For(*version);
   if (!resources.ok()) return NoResources(resources.error());
   if (auto problem = CheckUserValues(ztunnel, **resources, {"ztunnel"}, status)) return problem;
-  auto values = ComputeZtunnelValues(At(ztunnel, "spec"), base, *version, **resources);
-  if (!values.ok()) return Invalid(values.error().message);
-  return installer_.Install(inputs, **resources, {{.chart = "ztunnel", .name = kRelease, .ns = ns, .values = *values}},
-                            At(status, "inventory"));
+  auto releases = ZtunnelReleases(At(ztunnel, "spec"), base, *version, **resources);
+  if (!releases.ok()) return Invalid(releases.error().message);
+  return installer_.Install(inputs, **resources, *releases, At(status, "inventory"));
 }
 
 Result<Reconciler::Looked> ZtunnelController::Look(const Json& ztunnel, Json& status) {

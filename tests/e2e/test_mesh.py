@@ -113,6 +113,18 @@ class Commands(Mesh):
         self.assertRegex(good.stdout, r"version +ok +v1.28.5 -> v1.28.6\n")
         self.assertRegex(good.stdout, r"version skew +ok +fits IstioRevision/default v1.28.6\n")
         self.assertRegex(good.stdout, r"every node has an agent +ok +3 agents are ready\n")
+        for check, detail in (("values", "every one is read by the chart"), ("chart", r"\d+ objects"), ("nodes take the agent", "all"), ("agents answer", "3 agents"), ("images", r"\S+/install-cni:1.28.6 is on 0 of 3 nodes; others pull it"),
+                              ("CNI directories can be written", "on every node that was asked"), ("primary CNI", "bridge on 3 nodes"), ("pods at risk", "none")):
+            self.assertRegex(good.stdout, rf"(?m)^{check} +ok +{detail}$")
+        c.kubectl("patch", "node", "node-3", "--type=merge", "-p", '{"spec":{"taints":[{"key":"gpu","value":"yes","effect":"NoSchedule"}]}}')
+        self.patch(c, "istiocni", "default", {"values": {"cni": {"tolerations": [{"key": "other", "operator": "Exists"}], "resource_quotas": {"enabled": True}}}})
+        warned = self.fairlead(c, "preflight", "v1.28.6")
+        self.assertEqual(warned.returncode, 0, "what is warned about does not stop the update")
+        self.assertRegex(warned.stdout, r"nodes take the agent +warning +node-3: its taint gpu=yes:NoSchedule is not tolerated\n")
+        self.assertRegex(warned.stdout, r"values +warning +spec.values.cni.resource_quotas is not read by any chart; did you mean spec.values.cni.resourceQuotas\?\n")
+        c.kubectl("patch", "node", "node-3", "--type=merge", "-p", '{"spec":{"taints":null}}')
+        self.patch(c, "istiocni", "default", {"values": None})
+        c.wait_ready()
         for version, message in (("v1.29.6", "Update the control plane to 1.29 first"), ("v1.26.3", "end-of-life"), ("v9", "not found")):
             bad = self.fairlead(c, "preflight", version, "-o", "json")
             self.assertEqual(bad.returncode, 2, version)

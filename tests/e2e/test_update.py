@@ -10,7 +10,7 @@ import tempfile
 import time
 import unittest
 
-from client import ROOT, mesh_pod, pod_ready
+from client import BUILD, ROOT, mesh_pod, pod_ready
 from cluster import Cluster
 from scenario import Update, broken_promises, has_redirection, start_mesh
 
@@ -127,6 +127,16 @@ class NothingChanged(unittest.TestCase):
             c.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "sh.helm.release.v1.istio-cni.v2", "namespace": "istio-cni", "labels": {"owner": "helm", "name": "istio-cni", "version": "2", "status": "deployed"}},
                      "type": "helm.sh/release.v1", "data": {"release": packed}})
             uid = c.get("ds", "istio-cni-node", "-n", "istio-cni")["metadata"]["uid"]
+            cni = {"apiVersion": "sailoperator.io/v1", "kind": "IstioCNI", "metadata": {"name": "default"}, "spec": {"version": "v1.28.6", "namespace": "istio-cni"}}
+            versions = lambda: [(o["kind"], o["metadata"]["name"], o["metadata"]["resourceVersion"]) for kind in ("ds", "cm", "sa", "clusterrole") for o in c.get(kind, "-n", "istio-cni")["items"] if o["kind"] != "DaemonSet"]
+            before = versions()
+            plan = subprocess.run([str(BUILD / "fairlead"), "adopt", "--dry-run", "--detailed-exitcode", "-f", "-"], env=c.env, text=True, capture_output=True, input=json.dumps(cni))
+            self.assertEqual((plan.returncode, plan.stderr), (2, ""))
+            for text in ("Helm release istio-cni/istio-cni: 3 objects are adopted; its Secrets stay.", "DaemonSet istio-cni-node: its 3 pods are replaced, as in any update.", ", istio-cni-repair-role, ClusterRole (rbac.authorization.k8s.io) has been removed:",
+                         "what others had set in DaemonSet/istio-cni/istio-cni-node and the chart does not goes, too", "istio-cni, istio-cni-config, ConfigMap (v1) has been added:"):
+                self.assertIn(text, plan.stdout)
+            self.assertNotIn("not-helms", plan.stdout)
+            self.assertEqual(versions(), before, "it was only shown")
             c.install_cni("v1.28.6")
             c.wait_ready()
             adopted = c.get("ds", "istio-cni-node", "-n", "istio-cni")
@@ -136,6 +146,8 @@ class NothingChanged(unittest.TestCase):
             self.assertNotIn("istio-cni-repair-role", roles, "what the release had and is not rendered any more")
             self.assertIn("not-helms", roles, "what does not say that it is Helm's stays")
             c.kubectl("get", "secret", "-n", "istio-cni", "sh.helm.release.v1.istio-cni.v2")
+            again = subprocess.run([str(BUILD / "fairlead"), "adopt", "--dry-run"], env=c.env, text=True, capture_output=True)
+            self.assertIn("Nothing changes.", again.stdout)
 
     def test_uninstalling_leaves_nothing_and_breaks_no_pod(self):
         with Cluster() as c:
@@ -182,6 +194,8 @@ class StopsByItself(unittest.TestCase):
                 stuck = next(p for p in c.agents() if p["spec"]["nodeName"] == "node-2" and not pod_ready(p))
                 told = [e["message"] for e in c.events("istio-cni") if e["reason"] == "PodsNotRedirected" and e["involvedObject"]["name"] == stuck["metadata"]["name"]]
                 self.assertIn("1 without working rules: mesh/p-2: ", told[0])
+                preflight = subprocess.run([str(BUILD / "fairlead"), "preflight", "v1.28.6"], env=c.env, text=True, capture_output=True).stdout
+                self.assertRegex(preflight, r"pods at risk +warning +node-2: 1 without working rules, 0 whose network namespace is not found")
             finally:
                 holder.stdin.close()
                 holder.wait(10)
