@@ -16,7 +16,7 @@ help:
 	@echo "make k8s     run the tests on real Kubernetes, three nodes on this machine (needs root, Go and its module proxy)"
 	@echo "make k8s-up  start that cluster to try things on, and print its kubeconfig; make k8s-down ends it"
 	@echo "make images  build the container images into build/images-oci (IMAGE_VERSIONS=1.28.5,1.28.6)"
-	@echo "make bench   measure: charts beside Helm; plugin, ADD, memory and restart of an agent on the lab; pod start and API requests on that cluster"
+	@echo "make bench   measure: charts beside Helm; plugin, ADD, memory and restart of an agent, and the operator at 5,000 nodes, on the lab; pod start and API requests on that cluster"
 	@echo "make fuzz    run the fuzzers with clang's libFuzzer, a minute each (FUZZ_SECONDS=600 FUZZERS='yaml parser')"
 	@echo "make build   build the programs into $(BUILD)"
 	@echo "make format  format the C++ sources with clang-format"
@@ -67,6 +67,7 @@ k8s-down:
 bench: k8s-deps build
 	@FAIRLEAD_BUILD=$(CURDIR)/$(BUILD) python3 tests/bench/charts.py
 	@FAIRLEAD_BUILD=$(CURDIR)/$(BUILD) python3 tests/bench/dataplane.py
+	@FAIRLEAD_BUILD=$(CURDIR)/$(BUILD) python3 tests/bench/scale.py
 	@FAIRLEAD_BUILD=$(CURDIR)/$(BUILD) python3 tests/bench/kubernetes.py
 
 fuzz: fuzz-deps

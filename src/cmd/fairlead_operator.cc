@@ -79,6 +79,22 @@ Result<mesh::OperatorConfig> LoadOperatorConfig(const Flags& flags, mesh::Cluste
   return config;
 }
 
+// Calls `lead` while this process leads, or at once where there is no election.
+Status Lead(kube::Client& client, const Flags& flags, const std::string& ns,
+            const std::function<void(std::stop_token)>& lead, const std::stop_token& stop) {
+  if (!flags.leader_elect) {
+    lead(stop);
+    return {};
+  }
+  const char* pod = getenv("POD_NAME");
+  char host[256] = "operator";
+  ::gethostname(host, sizeof host - 1);
+  return controller::RunAsLeader(
+      client,
+      {.ns = ns, .name = "sail-operator-lock", .identity = (pod ? std::string(pod) : host) + "_" + RandomUuid()}, lead,
+      stop);
+}
+
 Status Run(const Flags& flags, const std::stop_token& stop) {
   FL_ASSIGN(kube::Config kube_config, kube::LoadConfig(flags.kubeconfig));
   kube_config.http.user_agent = std::string("fairlead-operator/") + cmd::kComponentVersion;
@@ -107,33 +123,25 @@ Status Run(const Flags& flags, const std::stop_token& stop) {
   FL_ASSIGN(mesh::OperatorConfig config, LoadOperatorConfig(flags, *cluster));
   config.ns = flags.ns.empty() ? kube_config.ns : flags.ns;
   started = true;
+  mesh::Operator op(client, mapper, config, metrics);
+  mesh::Usage usage(op.caches);
+  mesh::IstioCniController cni(op);
+  mesh::IstioController istio(op);
+  mesh::IstioRevisionController revision(op, usage);
+  mesh::IstioRevisionTagController tag(op, usage);
+  mesh::ZtunnelController ztunnel(op);
+  const std::initializer_list<mesh::Reconciler*> controllers = {&cni, &istio, &revision, &tag, &ztunnel};
+  op.caches.Start();
   auto lead = [&](const std::stop_token& s) {
-    mesh::Operator op(client, mapper, config, metrics);
-    mesh::Usage usage(op.caches);
-    mesh::IstioCniController cni(op);
-    mesh::IstioController istio(op);
-    mesh::IstioRevisionController revision(op, usage);
-    mesh::IstioRevisionTagController tag(op, usage);
-    mesh::ZtunnelController ztunnel(op);
-    op.caches.Start();
-    const std::initializer_list<mesh::Reconciler*> controllers = {&cni, &istio, &revision, &tag, &ztunnel};
+    if (!op.caches.WaitForSync(s)) return;
     for (mesh::Reconciler* c : controllers) c->Start();
     while (SleepFor(std::chrono::hours(1), s)) {
     }
     for (mesh::Reconciler* c : controllers) c->Stop();
-    op.caches.Stop();
   };
-  if (!flags.leader_elect) {
-    lead(stop);
-    return {};
-  }
-  const char* pod = getenv("POD_NAME");
-  char host[256] = "operator";
-  ::gethostname(host, sizeof host - 1);
-  return controller::RunAsLeader(
-      client,
-      {.ns = config.ns, .name = "sail-operator-lock", .identity = (pod ? std::string(pod) : host) + "_" + RandomUuid()},
-      lead, stop);
+  Status led = Lead(client, flags, config.ns, lead, stop);
+  op.caches.Stop();
+  return led;
 }
 
 }  // namespace

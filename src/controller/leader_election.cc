@@ -67,7 +67,7 @@ Status RunAsLeader(kube::Api& api, const LeaderConfig& c, const std::function<vo
                    std::stop_token stop) {
   LeaderFsm fsm(c, Clock::Real());
   while (!TryOnce(api, c, fsm))
-    if (!SleepFor(c.retry_period, stop)) return {};
+    if (!SleepFor(c.candidate_period, stop)) return {};
   Log(Level::kInfo, "became leader", {{"lease", c.ns + "/" + c.name}, {"identity", c.identity}});
   std::jthread work([&](std::stop_token s) { lead(s); });
   auto renewed = SteadyNow();

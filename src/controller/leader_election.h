@@ -1,5 +1,6 @@
-// Leader election by a Lease, as client-go does it: lease 15 s, renew deadline 10 s, retry 2 s; a candidate takes over
-// only after the lease's duration has passed since it last saw the record change on its own clock.
+// Leader election by a Lease, as client-go does it: lease 15 s, renew deadline 10 s, renewed every 2 s; a candidate
+// takes over only after the lease's duration has passed since it last saw the record change on its own clock, or as
+// soon as it sees that the lease was released.
 #pragma once
 #include <stop_token>
 
@@ -10,7 +11,7 @@ namespace fairlead::controller {
 
 struct LeaderConfig {
   std::string ns, name, identity;
-  Millis lease_duration{15000}, renew_deadline{10000}, retry_period{2000};
+  Millis lease_duration{15000}, renew_deadline{10000}, retry_period{2000}, candidate_period{500};
 };
 
 // The decision, without I/O: given the Lease as read (null: absent) and the time, the Lease to write, or null to wait.

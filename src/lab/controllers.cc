@@ -140,7 +140,7 @@ void Controllers::Loop(const char* name, std::function<void(LocalApi&)> sync) {
       seen = std::max(seen, now);
       rest_.store().WaitForAny(seen, Millis(500));
       // Lets a burst of changes arrive together, and leaves time to others where there are thousands of objects.
-      SleepFor(Millis(10) + 10 * took, stop);
+      SleepFor(Millis(10) + std::min(10 * took, Millis(500)), stop);
     }
   });
 }

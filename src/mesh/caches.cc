@@ -113,9 +113,15 @@ Caches::Caches(kube::Api& api)
 
 void Caches::Start() {
   for (kube::Informer* i : all) i->Start();
+}
+
+bool Caches::WaitForSync(const std::stop_token& stop) {
   for (kube::Informer* i : all)
-    while (!i->WaitForSync(std::chrono::seconds(10)))
+    while (!i->WaitForSync(std::chrono::seconds(10), stop)) {
+      if (stop.stop_requested()) return false;
       Log(Level::kWarn, "waiting for the cache", {{"resource", i->resource().plural}});
+    }
+  return true;
 }
 
 void Caches::Stop() {

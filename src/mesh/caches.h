@@ -1,7 +1,8 @@
 // What the operator watches, once for all its controllers.
 //
-// Every controller adds its handlers, then Start lists and watches everything, and only then controllers may run: a
-// cache that has not been filled yet would show objects as absent.
+// Every controller adds its handlers, then Start begins to list and watch everything, and only after WaitForSync
+// controllers may run: a cache that has not been filled yet would show objects as absent. An operator that does not
+// lead keeps its caches full, so that it can take over at once.
 #pragma once
 #include "kube/informer.h"
 
@@ -9,7 +10,8 @@ namespace fairlead::mesh {
 
 struct Caches {
   explicit Caches(kube::Api& api);
-  void Start();  // returns when all are filled
+  void Start();
+  bool WaitForSync(const std::stop_token& stop);  // until all are filled; false: stopped before
   void Stop();
 
   kube::Informer istios, revisions, tags, cnis, ztunnels;

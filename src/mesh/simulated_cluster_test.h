@@ -206,6 +206,7 @@ class RunningOperator {
         tag_(op_, usage_),
         ztunnel_(op_) {
     op_.caches.Start();
+    op_.caches.WaitForSync({});
     for (Reconciler* c : All()) c->Start();
   }
   ~RunningOperator() {

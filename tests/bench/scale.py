@@ -143,7 +143,40 @@ def measure(nodes):
             process.wait(20)
 
 
+def hand_off(times=10):
+    """Seconds from the end of a leading operator, asked to end, until the other one leads."""
+    with Cluster() as c:
+        for path in sorted((ROOT / "charts/fairlead-operator/crds").iterdir()):
+            c.kubectl("apply", "-f", str(path))
+        c.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "fairlead-system"}})
+
+        def start(n):
+            log = os.path.join(c.dir, f"operator-{n}.log")
+            with open(log, "w") as out:
+                process = subprocess.Popen([str(BUILD / "fairlead-operator"), "--kubeconfig", c.kubeconfig, "--namespace=fairlead-system", "--health-probe-bind-address=0", "--metrics-bind-address=0"], stdout=out, stderr=out)
+            return process, lambda: "became leader" in open(log).read()
+
+        leader, leads = start(0)
+        wait("the first operator leads", leads, 30)
+        took = []
+        for n in range(1, times + 1):
+            next_one, next_leads = start(n)
+            time.sleep(2)
+            began = time.monotonic()
+            leader.terminate()
+            while not next_leads():
+                time.sleep(0.005)
+            took.append(time.monotonic() - began)
+            leader.wait(20)
+            leader = next_one
+        leader.terminate()
+        leader.wait(20)
+        return sorted(took)
+
+
 def main():
+    took = hand_off()
+    print(f"Operator: a leader that is asked to end is followed by the next one within {took[len(took) // 2]:.2f} s (median of {len(took)}), {took[-1]:.2f} s at most")
     print("Operator: an update of the CNI, simulated nodes, a tenth of them at a time")
     rows = []
     for nodes in map(int, sys.argv[1:] or SIZES):

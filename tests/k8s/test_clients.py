@@ -113,6 +113,31 @@ class OnTheRealCluster(OnBoth, unittest.TestCase):
             c.kubectl("delete", "namespace", "fairlead-system", "--ignore-not-found")
             fixture.install(c)
 
+    def test_an_installation_is_handed_to_helm_and_back(self):
+        """Helm is what the sail-operator installs with: the release's objects become Helm's and ours again, in place."""
+        c = self.c
+        state = lambda: (c.get("ds", "istio-cni-node", "-n", "istio-cni")["metadata"]["uid"], {p["metadata"]["uid"] for p in c.agents()})
+        scale = lambda n: c.kubectl("scale", "deployment", "fairlead-operator", "-n", "fairlead-system", f"--replicas={n}")
+        c.wait_until(lambda: len(c.agents()) == 3, 30, "the agents of former tests are gone")
+        before, ds = state(), c.get("ds", "istio-cni-node", "-n", "istio-cni")
+        image = ds["spec"]["template"]["spec"]["containers"][0]["image"]
+        hub, tag = image.rsplit("/", 1)[0], image.rsplit(":", 1)[1]
+        scale(0)
+        try:
+            c.wait_until(lambda: not c.get("pods", "-n", "fairlead-system")["items"], 60, "the operator is stopped")
+            self.helm("install", "istio-cni", str(ROOT / "charts/istio-cni"), "-n", "istio-cni", "--set", f"cni.image={image},global.hub={hub},global.tag={tag}", "--wait", "--timeout", "90s")
+            self.assertEqual(state(), before, "Helm found it as it would have made it")
+            self.helm("upgrade", "istio-cni", str(ROOT / "charts/istio-cni"), "-n", "istio-cni", "--reuse-values", "--set", "cni.daemonSetLabels.by=helm", "--wait", "--timeout", "90s")
+            self.assertEqual(c.get("ds", "istio-cni-node", "-n", "istio-cni")["metadata"]["labels"]["by"], "helm", "and changes it as its own")
+        finally:
+            scale(2)
+        c.kubectl("rollout", "status", "-n", "fairlead-system", "deployment/fairlead-operator", "--timeout=60s")
+        c.wait_until(lambda: c.kubectl("logs", "-n", "fairlead-system", "-l", "app.kubernetes.io/name=fairlead-operator", "--tail=-1").count("became leader"), 40, "a replica leads")
+        c.wait_ready()
+        self.assertEqual(state(), before, "it is the same installation all the time")
+        self.assertIn("istio-cni", self.helm("list", "-n", "istio-cni"), "Helm's release stays, for another way back")
+        c.kubectl("delete", "secret", "-n", "istio-cni", "-l", "owner=helm")
+
     def test_sidecars_with_envoy(self):
         c = self.c
         archive, image = missing_to_skip(build.envoy)
