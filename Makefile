@@ -2,7 +2,7 @@
 PRESET ?= release
 BUILD := build/$(PRESET)
 PACKAGES := g++ cmake ninja-build ccache pkg-config python3 libboost-dev libssl-dev nlohmann-json3-dev \
-            libyaml-dev zlib1g-dev libutf8proc-dev libre2-dev libnftables-dev libcli11-dev prometheus-cpp-dev libprotobuf-dev protobuf-compiler libgtest-dev containernetworking-plugins nftables iptables iproute2
+            libyaml-dev zlib1g-dev libutf8proc-dev libre2-dev libnftables-dev libcli11-dev prometheus-cpp-dev libprotobuf-dev protobuf-compiler libgtest-dev containernetworking-plugins nftables iptables iproute2 tmux
 
 FUZZ_PACKAGES := clang-19 libclang-rt-19-dev llvm-19
 FUZZ_SECONDS ?= 60
@@ -20,7 +20,7 @@ help:
 	@echo "make fuzz    run the fuzzers with clang's libFuzzer, a minute each (FUZZ_SECONDS=600 FUZZERS='yaml parser')"
 	@echo "make build   build the programs into $(BUILD)"
 	@echo "make format  format the C++ sources with clang-format"
-	@echo "make generate  write CRDs, the installation manifest and the OLM bundle again"
+	@echo "make generate  write CRDs, the installation manifest, the OLM bundle and the dashboard again"
 
 # Installs what is missing, and says so. Nothing happens on a machine that has everything.
 deps: DEPS := $(PACKAGES)
@@ -84,6 +84,7 @@ format:
 
 generate: build
 	python3 tools/generate_crds.py
+	python3 tools/generate_dashboard.py
 	@FAIRLEAD_BUILD=$(CURDIR)/$(BUILD) python3 tools/generate_manifests.py
 
 clean:

@@ -55,8 +55,12 @@ bool IsUninstall(kube::Api& api, const Config& config) {
 // The parts of a serving agent and the order in which they start, hand over, take up again and end.
 class Agent {
  public:
-  Agent(const Config& config, kube::Api& api)
-      : config_(config), api_(api), pods_(api, config.node_name), journal_(config.run_dir + "/journal") {}
+  Agent(const Config& config, kube::Api& api, controller::Metrics& metrics)
+      : config_(config),
+        api_(api),
+        metrics_(metrics),
+        pods_(api, config.node_name),
+        journal_(config.run_dir + "/journal") {}
   // The informers call what is made after them, and goes before them.
   ~Agent() {
     pods_.informer().Stop();
@@ -265,7 +269,7 @@ class Agent {
 
   const Config& config_;
   kube::Api& api_;
-  controller::Metrics metrics_;
+  controller::Metrics& metrics_;
   controller::EventRecorder events_{api_, "istio-cni-node"};
   Readiness readiness_;
   CachedPods pods_;
@@ -287,6 +291,8 @@ class Agent {
 
 }  // namespace
 
-Status RunAgent(const Config& config, kube::Api& api, std::stop_token stop) { return Agent(config, api).Run(stop); }
+Status RunAgent(const Config& config, kube::Api& api, controller::Metrics& metrics, std::stop_token stop) {
+  return Agent(config, api, metrics).Run(stop);
+}
 
 }  // namespace fairlead::agent

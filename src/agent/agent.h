@@ -2,11 +2,12 @@
 // over.
 #pragma once
 #include "agent/config.h"
+#include "controller/metrics.h"
 #include "kube/api.h"
 
 namespace fairlead::agent {
 
 // Runs until stop is requested. An error is one that the agent cannot serve with.
-Status RunAgent(const Config& config, kube::Api& api, std::stop_token stop);
+Status RunAgent(const Config& config, kube::Api& api, controller::Metrics& metrics, std::stop_token stop);
 
 }  // namespace fairlead::agent

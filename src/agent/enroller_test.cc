@@ -513,7 +513,8 @@ class WholeAgent : public Enrolment {
   }
   std::jthread Start() {
     return std::jthread([this](std::stop_token stop) {
-      Status s = RunAgent(config, api, stop);
+      controller::Metrics own_metrics;
+      Status s = RunAgent(config, api, own_metrics, stop);
       EXPECT_TRUE(s.ok()) << s.error().message;
     });
   }

@@ -7,8 +7,11 @@
 #include "cmd/adoption.h"
 #include "cmd/chart_diff.h"
 #include "cmd/cni_update.h"
+#include "cmd/kubectl_commands.h"
 #include "cmd/node_report.h"
 #include "cmd/render_chart.h"
+#include "cmd/signals.h"
+#include "cmd/update_command.h"
 #include "cmd/version.h"
 #include "kube/client.h"
 #include "kube/mapper.h"
@@ -25,218 +28,6 @@ using namespace fairlead;
 using value::At;
 using value::Str;
 
-struct Options {
-  std::string kubeconfig, context, ns, output, type = "strategic", patch, file, condition, timeout = "30s", container,
-                                               tail;
-  std::vector<std::string> args;
-  bool all_namespaces = false, wait_delete = true;
-};
-
-// The named resource and, for "kind/name", the name.
-struct Target {
-  kube::Resource resource;
-  std::string name;
-};
-
-class Cli {
- public:
-  Cli(kube::Config config, Options o)
-      : ns_(o.ns.empty() ? config.ns : o.ns), client_(std::move(config)), o_(std::move(o)) {}
-
-  Status Get() {
-    FL_ASSIGN(Target t, Find(o_.args));
-    std::string ns = o_.all_namespaces ? "" : ns_;
-    bool table = o_.output.empty() || o_.output == "wide";
-    std::string accept = table ? "application/json;as=Table;v=v1;g=meta.k8s.io,application/json" : "application/json";
-    FL_ASSIGN(http::Response r, client_.Raw({.target = t.resource.Path(ns, t.name), .headers = {{"accept", accept}}}));
-    FL_ASSIGN(Json j, value::ParseJson(r.body, "answer"));
-    if (o_.output == "json") return Print(value::DumpPretty(j) + "\n");
-    if (o_.output == "yaml") return Print(value::ToYaml(j));
-    if (!table)
-      return MakeError(Code::kInvalid, "unable to match a printer suitable for the output format \"" + o_.output +
-                                           "\", allowed formats are: json,wide,yaml");
-    return PrintTable(j, t.resource.namespaced && o_.all_namespaces);
-  }
-
-  Status PatchObject() {
-    FL_ASSIGN(Target t, Find(o_.args));
-    if (t.name.empty()) return MakeError(Code::kInvalid, "one resource name is required");
-    kube::PatchType type = o_.type == "merge"  ? kube::PatchType::kMerge
-                           : o_.type == "json" ? kube::PatchType::kJson
-                                               : kube::PatchType::kStrategic;
-    FL_ASSIGN(Json patch, value::ParseYaml(o_.patch, "--patch"));
-    FL_ASSIGN(Json before, client_.Get(t.resource, ns_, t.name));
-    FL_ASSIGN(Json after, client_.Patch(t.resource, ns_, t.name, type, patch,
-                                        {.subresource = "", .field_manager = "kubectl-patch"}));
-    bool same = kube::ResourceVersion(before) == kube::ResourceVersion(after);
-    return Print(Named(t.resource) + "/" + t.name + " patched" + (same ? " (no change)" : "") + "\n");
-  }
-
-  Status Wait() {
-    FL_ASSIGN(Target t, Find(o_.args));
-    if (!o_.condition.starts_with("condition="))
-      return MakeError(Code::kInvalid, "unrecognized condition: \"" + o_.condition + "\"; use --for=condition=NAME");
-    auto parts = Split(o_.condition.substr(10), '=');
-    std::string want = parts.size() > 1 ? parts[1] : "true";
-    FL_ASSIGN(Millis timeout, ParseDuration(o_.timeout));
-    auto deadline = SteadyNow() + timeout;
-    while (true) {
-      FL_ASSIGN(Json o, client_.Get(t.resource, ns_, t.name));
-      for (const Json& c : At(o, "status", "conditions")) {
-        if (!EqualFold(Str(c, "type"), parts[0])) continue;
-        // As kubectl: a condition of an older generation does not count.
-        const Json& own = At(c, "observedGeneration");
-        const Json& observed = own.is_null() ? At(o, "status", "observedGeneration") : own;
-        if (observed.is_number() && observed.get<int64_t>() < kube::Generation(o)) continue;
-        if (EqualFold(Str(c, "status"), want)) return Print(Named(t.resource) + "/" + t.name + " condition met\n");
-      }
-      if (SteadyNow() >= deadline)
-        return MakeError(Code::kDeadlineExceeded,
-                         "timed out waiting for the condition on " + t.resource.plural + "/" + t.name);
-      std::this_thread::sleep_for(Millis(100));
-    }
-  }
-
-  Status Apply() {
-    std::string text;
-    if (o_.file == "-") {
-      char buf[65536];
-      for (ssize_t n; (n = ::read(STDIN_FILENO, buf, sizeof buf)) > 0;) text.append(buf, static_cast<size_t>(n));
-    } else {
-      FL_ASSIGN(text, ReadFile(o_.file, 16 << 20));
-    }
-    FL_ASSIGN(auto docs, value::ParseYamlStream(text, o_.file));
-    for (Json& doc : docs) {
-      kube::DiscoveryMapper mapper(client_);
-      FL_ASSIGN(kube::Resource r, mapper.Find(Str(doc, "apiVersion"), Str(doc, "kind")));
-      std::string ns = r.namespaced ? (kube::Namespace(doc).empty() ? ns_ : kube::Namespace(doc)) : "";
-      if (r.namespaced) doc["metadata"]["namespace"] = ns;
-      FL_TRY(client_.Patch(r, ns, kube::Name(doc), kube::PatchType::kApply, doc,
-                           {.subresource = "", .field_manager = "kubectl", .force = true}));
-      FL_TRY(Print(Named(r) + "/" + kube::Name(doc) + " serverside-applied\n"));
-    }
-    return {};
-  }
-
-  Status Delete() {
-    FL_ASSIGN(Target t, Find(o_.args));
-    if (t.name.empty()) return MakeError(Code::kInvalid, "resource(s) were provided, but no name was specified");
-    std::vector<std::string> names = {t.name};
-    if (o_.args.size() > 2) names.assign(o_.args.begin() + 1, o_.args.end());
-    for (const std::string& name : names) {
-      FL_TRY(client_.Delete(t.resource, ns_, name, {.uid = "", .resource_version = "", .propagation = "Background"}));
-      FL_TRY(Print(Named(t.resource) + " \"" + name + "\" deleted\n"));
-    }
-    for (const std::string& name : names)
-      while (o_.wait_delete && client_.Get(t.resource, ns_, name).ok()) std::this_thread::sleep_for(Millis(100));
-    return {};
-  }
-
-  Status Logs() {
-    if (o_.args.empty()) return MakeError(Code::kInvalid, "expected 'logs POD'");
-    std::string query = "?";
-    if (!o_.container.empty()) query += "container=" + http::PercentEncode(o_.container) + "&";
-    if (!o_.tail.empty()) query += "tailLines=" + o_.tail;
-    FL_ASSIGN(http::Response r, client_.Raw({.target = kube::kPods.Path(ns_, o_.args[0], "log") + query,
-                                             .headers = {{"accept", "*/*"}}}));
-    return Print(r.body);
-  }
-
- private:
-  static Status Print(const std::string& text) {
-    fwrite(text.data(), 1, text.size(), stdout);
-    fflush(stdout);
-    return {};
-  }
-  static std::string Named(const kube::Resource& r) { return ToLower(r.kind) + (r.group.empty() ? "" : "." + r.group); }
-
-  static Result<Millis> ParseDuration(const std::string& text) {
-    auto n = ParseInt(std::string_view(text).substr(0, text.size() - (text.empty() ? 0 : 1)));
-    if (n.ok() && text.ends_with('s')) return Millis(*n * 1000);
-    if (n.ok() && text.ends_with('m')) return Millis(*n * 60000);
-    if (n.ok() && text.ends_with('h')) return Millis(*n * 3600000);
-    return MakeError(Code::kInvalid, "--timeout: \"" + text + "\" is not a duration such as 30s or 5m");
-  }
-
-  // Finds the resource by plural, singular, short name or kind, with or without its group, as discovery has them.
-  Result<Target> Find(const std::vector<std::string>& args) {
-    if (args.empty()) return MakeError(Code::kInvalid, "you must specify the type of resource");
-    std::string kind = args[0], name = args.size() > 1 ? args[1] : "";
-    if (size_t slash = kind.find('/'); slash != kind.npos) {
-      name = kind.substr(slash + 1);
-      kind = kind.substr(0, slash);
-    }
-    std::string group;
-    if (size_t dot = kind.find('.'); dot != kind.npos) {
-      group = kind.substr(dot + 1);
-      kind = kind.substr(0, dot);
-    }
-    std::vector<std::string> versions = {"/api/v1"};
-    FL_ASSIGN(http::Response groups, client_.Raw({.target = "/apis"}));
-    FL_ASSIGN(Json list, value::ParseJson(groups.body, "discovery"));
-    for (const Json& g : At(list, "groups")) versions.push_back("/apis/" + Str(g, "preferredVersion", "groupVersion"));
-    for (const std::string& path : versions) {
-      FL_ASSIGN(http::Response r, client_.Raw({.target = path}));
-      FL_ASSIGN(Json resources, value::ParseJson(r.body, "discovery"));
-      std::string gv = Str(resources, "groupVersion");
-      size_t slash = gv.find('/');
-      std::string g = slash == gv.npos ? "" : gv.substr(0, slash), v = slash == gv.npos ? gv : gv.substr(slash + 1);
-      if (!group.empty() && g != group) continue;
-      for (const Json& e : At(resources, "resources")) {
-        const Json& shorts = At(e, "shortNames");
-        bool match = EqualFold(kind, Str(e, "name")) || EqualFold(kind, Str(e, "singularName")) ||
-                     EqualFold(kind, Str(e, "kind")) ||
-                     (shorts.is_array() && std::find(shorts.begin(), shorts.end(), Json(kind)) != shorts.end());
-        if (match && Str(e, "name").find('/') == std::string::npos)
-          return Target{{g, v, Str(e, "name"), value::Bool(e, "namespaced"), Str(e, "kind")}, name};
-      }
-    }
-    return MakeError(Code::kNotFound, "the server doesn't have a resource type \"" + args[0] + "\"");
-  }
-
-  Status PrintTable(const Json& table, bool with_namespace) {
-    std::vector<std::vector<std::string>> lines(1);
-    std::vector<size_t> shown;
-    const Json& columns = At(table, "columnDefinitions");
-    if (with_namespace) lines[0].push_back("NAMESPACE");
-    for (size_t i = 0; i < columns.size(); ++i) {
-      if (value::Int(columns[i], "priority") > 0 && o_.output != "wide") continue;
-      shown.push_back(i);
-      std::string name = Str(columns[i], "name");
-      for (char& c : name) c = static_cast<char>(toupper(static_cast<unsigned char>(c)));
-      lines[0].push_back(name);
-    }
-    for (const Json& row : At(table, "rows")) {
-      std::vector<std::string> line;
-      if (with_namespace) line.push_back(Str(row, "object", "metadata", "namespace"));
-      for (size_t i : shown) {
-        const Json& cell = At(row, "cells", i);
-        line.push_back(cell.is_string() ? cell.get<std::string>() : cell.is_null() ? "" : value::Dump(cell));
-      }
-      lines.push_back(line);
-    }
-    if (lines.size() == 1) {
-      fprintf(stderr, "No resources found%s\n", with_namespace ? "" : (" in " + ns_ + " namespace.").c_str());
-      return {};
-    }
-    std::vector<size_t> width(lines[0].size());
-    for (const auto& line : lines)
-      for (size_t i = 0; i < line.size(); ++i) width[i] = std::max(width[i], line[i].size());
-    std::string out;
-    for (const auto& line : lines) {
-      std::string text;
-      for (size_t i = 0; i < line.size(); ++i)
-        text += line[i] + std::string(i + 1 < line.size() ? width[i] - line[i].size() + 3 : 0, ' ');
-      out += text + "\n";
-    }
-    return Print(out);
-  }
-
-  std::string ns_;
-  kube::Client client_;
-  Options o_;
-};
-
 // What rendering would change: in the cluster, or beside another chart.
 struct DiffOptions {
   std::string against, field_manager = "fairlead";
@@ -244,7 +35,7 @@ struct DiffOptions {
   bool detailed_exit_code = false;
 };
 
-Result<std::string> Diff(const cmd::RenderOptions& render, const DiffOptions& diff, const Options& o) {
+Result<std::string> Diff(const cmd::RenderOptions& render, const DiffOptions& diff, const cmd::KubectlOptions& o) {
   FL_ASSIGN(chart::Rendered after, cmd::Render(render));
   if (diff.against != "live") {
     cmd::RenderOptions other = render;
@@ -294,37 +85,37 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", std::string("fairlead ") + cmd::kComponentVersion);
   app.require_subcommand(1);
   app.fallthrough();
-  Options o;
+  cmd::KubectlOptions o;
   app.add_option("--kubeconfig", o.kubeconfig, "Path of the kubeconfig file");
   app.add_option("--context", o.context, "Context of the kubeconfig file to use");
   app.add_option("-n,--namespace", o.ns, "Namespace");
-  Status (Cli::*run)() = nullptr;
-  auto command = [&](const char* name, const char* help, Status (Cli::*f)()) {
+  std::optional<cmd::KubectlCommand> kubectl;
+  auto command = [&](const char* name, const char* help, cmd::KubectlCommand which) {
     auto* c = app.add_subcommand(name, help);
-    c->callback([&run, f] { run = f; });
+    c->callback([&kubectl, which] { kubectl = which; });
     return c;
   };
-  auto* get = command("get", "Show one or many resources", &Cli::Get);
+  auto* get = command("get", "Show one or many resources", cmd::KubectlCommand::kGet);
   get->add_option("resource", o.args, "TYPE [NAME] or TYPE/NAME")->required();
   get->add_option("-o,--output", o.output, "json, yaml or wide");
   get->add_flag("-A,--all-namespaces", o.all_namespaces, "In all namespaces");
-  auto* patch = command("patch", "Change fields of a resource", &Cli::PatchObject);
+  auto* patch = command("patch", "Change fields of a resource", cmd::KubectlCommand::kPatch);
   patch->add_option("resource", o.args, "TYPE NAME")->required();
   patch->add_option("--type", o.type, "merge, json or strategic")
       ->check(CLI::IsMember({"merge", "json", "strategic"}))
       ->capture_default_str();
   patch->add_option("-p,--patch", o.patch, "The patch, JSON or YAML")->required();
-  auto* wait = command("wait", "Wait for a condition of a resource", &Cli::Wait);
+  auto* wait = command("wait", "Wait for a condition of a resource", cmd::KubectlCommand::kWait);
   wait->add_option("resource", o.args, "TYPE/NAME")->required();
   wait->add_option("--for", o.condition, "condition=NAME[=STATUS]")->required();
   wait->add_option("--timeout", o.timeout, "How long: 30s, 5m")->capture_default_str();
-  command("apply", "Make resources as a file describes them", &Cli::Apply)
+  command("apply", "Make resources as a file describes them", cmd::KubectlCommand::kApply)
       ->add_option("-f,--filename", o.file, "File, or - for standard input")
       ->required();
-  auto* del = command("delete", "Delete a resource", &Cli::Delete);
+  auto* del = command("delete", "Delete a resource", cmd::KubectlCommand::kDelete);
   del->add_option("resource", o.args, "TYPE NAME...")->required();
   del->add_option("--wait", o.wait_delete, "Wait until it is gone")->capture_default_str();
-  auto* logs = command("logs", "Print the logs of a pod's container", &Cli::Logs);
+  auto* logs = command("logs", "Print the logs of a pod's container", cmd::KubectlCommand::kLogs);
   logs->add_option("pod", o.args, "POD")->required();
   logs->add_option("-c,--container", o.container, "Container");
   logs->add_option("--tail", o.tail, "Only that many of the last lines");
@@ -332,8 +123,20 @@ int main(int argc, char** argv) {
   auto* preflight = app.add_subcommand(
       "preflight", "Say what an update of the CNI would meet; exit status 2 when it would be refused");
   preflight->add_option("version", version, "The version to update to")->required();
+  cmd::UpdateOptions update;
+  std::string update_timeout;
+  auto* update_command = app.add_subcommand(
+      "update", "Update the CNI: preflight, the change, and the nodes as they go on. Ctrl-C leaves the update running");
+  update_command->add_option("version", update.version,
+                             "The version; without one, the newest that fits the control planes");
+  update_command->add_flag("--dry-run", update.dry_run, "Preflight only");
+  update_command->add_option("--wait", update.wait, "Look on until it is complete")->capture_default_str();
+  update_command->add_option("--timeout", update_timeout, "Look on for so long only: 30s, 5m");
+  auto* status = app.add_subcommand("status", "Show the CNI, its nodes and its control planes, and what is wrong");
+  auto* versions = app.add_subcommand("versions", "Show the versions that can be installed, and which fit");
   auto* history = app.add_subcommand("history", "Show the versions of the CNI that were installed everywhere");
-  for (auto* c : {preflight, history}) c->add_option("-o,--output", o.output, "json")->check(CLI::IsMember({"json"}));
+  for (auto* c : {preflight, history, status, versions})
+    c->add_option("-o,--output", o.output, "json")->check(CLI::IsMember({"json"}));
   auto* rollback = app.add_subcommand("rollback", "Ask for the version of the CNI before the present one");
   rollback->add_option("--to", version, "Another version");
   auto* adopt = app.add_subcommand(
@@ -404,6 +207,20 @@ int main(int argc, char** argv) {
     return diff.detailed_exit_code && !text->empty() ? 2 : 0;
   }
   auto config = kube::LoadConfig(o.kubeconfig, o.context);
+  if (config.ok() && (update_command->parsed() || status->parsed() || versions->parsed())) {
+    cmd::StopOnSignals signals;
+    Result<cmd::ExitStatus> done = cmd::kDone;
+    if (auto limit = cmd::ParseDuration(update_timeout); limit.ok())
+      update.timeout = *limit;
+    else if (!update_timeout.empty())
+      done = limit.error();
+    if (done.ok())
+      done = status->parsed()     ? cmd::ShowStatus(*config, o.output == "json")
+             : versions->parsed() ? cmd::ShowVersions(*config, o.output == "json")
+                                  : cmd::RunUpdate(*config, update, signals.token());
+    if (!done.ok()) fprintf(stderr, "error: %s\n", done.error().message.c_str());
+    return done.ok() ? *done : cmd::kFailed;
+  }
   if (config.ok() && adopt->parsed()) {
     auto plan = Adoption(*config, o.file, adopt_context);
     if (!plan.ok()) {
@@ -431,7 +248,7 @@ int main(int argc, char** argv) {
     fputs(text->c_str(), stdout);
     return refused ? 2 : 0;
   }
-  Status done = config.ok() ? (Cli(*config, o).*run)() : Status(config.error());
+  Status done = config.ok() ? cmd::RunKubectlCommand(*kubectl, *config, o) : Status(config.error());
   if (done.ok()) return 0;
   fprintf(stderr, "error: %s\n", done.error().message.c_str());
   return 1;

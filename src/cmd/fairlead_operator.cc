@@ -99,12 +99,7 @@ Status Run(const Flags& flags, const std::stop_token& stop) {
   FL_ASSIGN(kube::Config kube_config, kube::LoadConfig(flags.kubeconfig));
   kube_config.http.user_agent = std::string("fairlead-operator/") + cmd::kComponentVersion;
   controller::Metrics metrics;
-  kube_config.on_answer = [&metrics, host = kube_config.http.base_url.substr(kube_config.http.base_url.find("//") + 2)](
-                              const std::string& method, int status) {
-    metrics.Count("rest_client_requests_total",
-                  {{"code", status == 0 ? "<error>" : std::to_string(status)}, {"method", method}, {"host", host}}, 1,
-                  "Requests to the API server, by status, method and host");
-  };
+  controller::CountRequests(kube_config, metrics);
   kube::Client client(kube_config);
   kube::DiscoveryMapper mapper(client);
   std::atomic<bool> started{false};

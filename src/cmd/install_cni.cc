@@ -39,7 +39,9 @@ int main(int argc, char** argv) {
   auto kube_config = kube::LoadConfig(config->kubeconfig);
   if (!kube_config.ok()) return fail(kube_config.error());
   kube_config->http.user_agent = std::string("install-cni/") + cmd::kComponentVersion;
+  controller::Metrics metrics;
+  controller::CountRequests(*kube_config, metrics);
   kube::Client client(*kube_config);
-  if (Status s = agent::RunAgent(*config, client, signals.token()); !s.ok()) return fail(s.error());
+  if (Status s = agent::RunAgent(*config, client, metrics, signals.token()); !s.ok()) return fail(s.error());
   return 0;
 }

@@ -35,6 +35,11 @@ void Metrics::Set(const std::string& name, const Labels& labels, double v, const
   family->Add(labels).Set(v);
 }
 
+void Metrics::Forget(const std::string& name, const Labels& labels) {
+  std::lock_guard lock(state_->mutex);
+  if (auto it = state_->gauges.find(name); it != state_->gauges.end()) it->second->Remove(&it->second->Add(labels));
+}
+
 void Metrics::Observe(const std::string& name, const Labels& labels, double seconds, const std::string& help) {
   std::lock_guard lock(state_->mutex);
   auto& family = state_->histograms[name];
@@ -46,5 +51,14 @@ void Metrics::Observe(const std::string& name, const Labels& labels, double seco
 }
 
 std::string Metrics::Text() const { return prometheus::TextSerializer().Serialize(state_->registry.Collect()); }
+
+void CountRequests(kube::Config& config, Metrics& metrics) {
+  std::string host = config.http.base_url.substr(config.http.base_url.find("//") + 2);
+  config.on_answer = [&metrics, host](const std::string& method, int status) {
+    metrics.Count("rest_client_requests_total",
+                  {{"code", status == 0 ? "<error>" : std::to_string(status)}, {"method", method}, {"host", host}}, 1,
+                  "Requests to the API server, by status, method and host");
+  };
+}
 
 }  // namespace fairlead::controller

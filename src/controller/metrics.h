@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "kube/config.h"
+
 namespace fairlead::controller {
 
 class Metrics {
@@ -15,6 +17,8 @@ class Metrics {
   ~Metrics();
   void Count(const std::string& name, const Labels& labels, double by = 1, const std::string& help = "");
   void Set(const std::string& name, const Labels& labels, double v, const std::string& help = "");
+  // What was Set and is not there any more.
+  void Forget(const std::string& name, const Labels& labels);
   // Seconds, in buckets from 5 ms to 60 s.
   void Observe(const std::string& name, const Labels& labels, double seconds, const std::string& help = "");
   std::string Text() const;
@@ -23,5 +27,8 @@ class Metrics {
   struct State;
   std::unique_ptr<State> state_;
 };
+
+// Counts the requests of clients that are made with this configuration, as client-go does.
+void CountRequests(kube::Config& config, Metrics& metrics);
 
 }  // namespace fairlead::controller

@@ -78,7 +78,7 @@ Caches::Caches(kube::Api& api)
       ztunnels(api, kube::kZtunnels),
       namespaces(api, kube::kNamespaces),
       nodes(api, kube::kNodes),
-      workloads(api, kube::kPods),
+      workloads(api, kube::kPods, "", Labelled("k8s-app!=istio-cni-node,app!=ztunnel")),
       cni_pods(api, kube::kPods, "", Labelled("k8s-app=istio-cni-node")),
       ztunnel_pods(api, kube::kPods, "", Labelled("app=ztunnel")),
       daemonsets(api, kube::kDaemonSets, "", Labelled(kOwned)),

@@ -17,7 +17,7 @@ struct Caches {
   kube::Informer istios, revisions, tags, cnis, ztunnels;
   kube::Informer namespaces;
   kube::Informer nodes;      // their readiness
-  kube::Informer workloads;  // every pod, less what does not say which control plane it uses
+  kube::Informer workloads;  // every other pod, less what does not say which control plane it uses
   kube::Informer cni_pods,
       ztunnel_pods;  // the node agents' and node proxies', less what does not tell whether they serve
   kube::Informer daemonsets, deployments;  // those that the operator made

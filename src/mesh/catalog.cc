@@ -74,6 +74,21 @@ std::string Catalog::ResolveName(const std::string& name) const {
   return it == aliases_.end() ? name : it->second;
 }
 
+std::vector<Version> Catalog::Supported() const {
+  std::vector<Version> out;
+  for (const auto& [name, version] : versions_)
+    if (!end_of_life_.at(name)) out.push_back(version);
+  // By numbers; of two with the same ones a release comes before its candidates.
+  auto age = [](const Version& v) {
+    std::vector<int64_t> key;
+    for (const std::string& part : Split(v.number.substr(0, v.number.find('-')), '.'))
+      key.push_back(ParseInt(part).value_or(0));
+    return std::pair(key, !v.is_candidate());
+  };
+  std::ranges::stable_sort(out, [&](const Version& a, const Version& b) { return age(b) < age(a); });
+  return out;
+}
+
 Result<Version> Catalog::Resolve(const std::string& given) const {
   std::string name = ResolveName(given);
   auto it = versions_.find(name);

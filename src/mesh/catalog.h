@@ -16,6 +16,7 @@ struct Version {
 
   std::map<std::string, std::string> images;  // of a component: instead of the one that hub and version make
 
+  bool is_candidate() const { return number.find('-') != number.npos; }  // 1.31.0-beta.1
   const std::string& Hub(std::string_view image) const { return image == "install-cni" ? hub : mesh_hub; }
   // "install-cni" -> HUB/install-cni:1.28.6; pilot, proxyv2 and ztunnel likewise.
   std::string Image(const std::string& image) const;
@@ -28,7 +29,8 @@ class Catalog {
   Result<Version> Resolve(const std::string& name) const;
   // As Resolve, but of any version that is known, whether or not it may be installed; for control planes.
   std::string ResolveName(const std::string& name) const;
-  const std::vector<std::string>& names() const { return names_; }
+  // Those that may be installed, the newest first.
+  std::vector<Version> Supported() const;
   // Where images come from instead: all of them, or those of the control plane and the proxies.
   void SetHub(const std::string& hub);
   void SetMeshHub(const std::string& hub);

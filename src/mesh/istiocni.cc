@@ -153,6 +153,7 @@ Result<Reconciler::Looked> IstioCniController::Look(const Json& cni, Json& statu
   op_.metrics.Set("fairlead_istiocni_nodes", {{"state", "desired"}}, static_cast<double>(rollout.desired),
                   "Nodes of the CNI by state");
   op_.metrics.Set("fairlead_istiocni_nodes", {{"state", "updated"}}, static_cast<double>(rollout.updated));
+  op_.metrics.Set("fairlead_istiocni_nodes", {{"state", "ready"}}, static_cast<double>(rollout.ready_nodes));
   for (const ControlPlane& p : planes)
     op_.metrics.Set("fairlead_control_plane_skew", {{"kind", p.kind}, {"name", p.name}}, p.allowed ? 0 : 1,
                     "1 for a control plane that the CNI does not serve");

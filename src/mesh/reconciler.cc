@@ -68,7 +68,7 @@ void Reconciler::EnqueueAll(Millis delay) {
 }
 
 Millis Reconciler::Gathering() const {
-  return std::clamp(Millis(op_.caches.nodes.size() / 10), Millis(10), Millis(500));
+  return std::clamp(Millis(op_.caches.nodes.size() / 5), Millis(10), Millis(1000));
 }
 
 void Reconciler::OnChanges(kube::Informer& informer) {
@@ -132,9 +132,30 @@ void Reconciler::Report(const Json& object, const Json& before, const Json& afte
           "node " + Str(f, "node") + ": pod " + Str(f, "pod") + ": " + Str(f, "reason") + ": " + Str(f, "message"));
 }
 
+void Reconciler::Measure(const std::string& name, const Json& conditions) {
+  auto labels = [&](const std::string& type) {
+    return controller::Metrics::Labels{{"kind", traits_.resource.kind}, {"name", name}, {"type", type}};
+  };
+  std::set<std::string> types;
+  for (const Json& c : conditions) {
+    types.insert(Str(c, "type"));
+    op_.metrics.Set("fairlead_condition", labels(Str(c, "type")), Str(c, "status") == "True",
+                    "1 for a condition that is True, 0 for one that is False or Unknown");
+  }
+  for (const std::string& type : measured_[name])
+    if (!types.contains(type)) op_.metrics.Forget("fairlead_condition", labels(type));
+  if (types.empty())
+    measured_.erase(name);
+  else
+    measured_[name] = std::move(types);
+}
+
 Result<controller::Outcome> Reconciler::Reconcile(const std::string& name) {
   auto cached = objects_.Get(name);
-  if (!cached) return controller::Outcome{};
+  if (!cached) {
+    Measure(name, value::Null());
+    return controller::Outcome{};
+  }
   Json object = *cached;
   if (kube::IsDeleting(object)) return Finalize(object);
   if (traits_.finalizer && !kube::HasFinalizer(object, kFinalizer)) {
@@ -162,6 +183,7 @@ Result<controller::Outcome> Reconciler::Reconcile(const std::string& name) {
   status["state"] = DeriveState(status, traits_.state_order);
   FL_TRY(WriteStatus(object, status));
   Report(object, before, status);
+  Measure(name, At(status, "conditions"));
   if (looked.problem && looked.problem->retry) return MakeError(Code::kUnavailable, looked.problem->message);
   // Watches tell of every change; a slow look at everything finds drift of kinds that are not watched.
   return controller::Outcome{.requeue_after = std::min(look_period_, looked.again_after.value_or(look_period_))};

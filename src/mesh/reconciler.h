@@ -70,10 +70,13 @@ class Reconciler {
   Result<controller::Outcome> Finalize(const Json& object);
   Status WriteStatus(const Json& object, const Json& status);
   void Report(const Json& object, const Json& before, const Json& after);
+  // The conditions as metrics; null: the object is gone.
+  void Measure(const std::string& name, const Json& conditions);
 
   kube::Informer& objects_;
   KindTraits traits_;
   Millis look_period_;
+  std::map<std::string, std::set<std::string>> measured_;  // types of conditions by object; the worker's
   controller::Controller controller_;
 };
 

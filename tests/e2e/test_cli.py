@@ -1,0 +1,160 @@
+"""`fairlead update`, `status` and `versions` as a person sees them: in a terminal of 80 columns (tmux), in a pipe, interrupted."""
+import json
+import os
+import re
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+from client import BUILD, condition
+from cluster import Cluster
+from test_mesh import istio
+
+FAIRLEAD = str(BUILD / "fairlead")
+
+
+class Terminal:
+    """A terminal of 80 columns and 24 lines in which one command runs."""
+
+    def __init__(self, env, *words, columns=80):
+        self.socket = tempfile.mktemp(prefix="fairlead-tmux-")
+        self.env = {k: v for k, v in env.items() if k not in ("TMUX", "NO_COLOR")}
+        self.tmux("new-session", "-d", "-x", str(columns), "-y", "24", "sh", "-c", "trap : INT; " + " ".join(words) + "; echo \"exit status $?\"; sleep 600")
+
+    def tmux(self, *words):
+        return subprocess.run(["tmux", "-S", self.socket, "-f", "/dev/null", *words], env=self.env, capture_output=True, text=True, timeout=20).stdout
+
+    def screen(self):
+        return self.tmux("capture-pane", "-p")
+
+    def wait(self, text, seconds=60):
+        end = time.monotonic() + seconds
+        while text not in self.screen():
+            if time.monotonic() > end:
+                raise AssertionError(f"{text!r} does not come:\n{self.screen()}")
+            time.sleep(0.1)
+        return self.screen()
+
+    def close(self):
+        self.tmux("kill-server")
+        if os.path.exists(self.socket):
+            os.unlink(self.socket)
+
+
+class CommandLine(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.c = c = Cluster()
+        try:
+            c.install_operator()
+            c.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "istio-system"}}, istio("v1.28.6", values={"pilot": {"cni": {"enabled": False}}}))
+            c.kubectl("wait", "--for=condition=Ready", "istio/default", "--timeout=40s")
+            c.install_cni("v1.28.5")
+            c.wait_ready()
+        except BaseException:
+            c.stop()
+            raise
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.c.stop()
+
+    def setUp(self):
+        c = self.c
+        c.kubectl("patch", "istiocni", "default", "--type=merge", "-p", '{"spec":{"version":"v1.28.5","values":null,"rollout":null}}')
+        c.wait_ready()
+        c.wait_until(lambda: len(c.agents()) == 3, 20, "one agent a node")
+
+    def fairlead(self, *words, timeout=90):
+        return subprocess.run([FAIRLEAD, *words], env=self.c.env, text=True, capture_output=True, timeout=timeout)
+
+    def terminal(self, *words):
+        t = Terminal(self.c.env, FAIRLEAD, *words)
+        self.addCleanup(t.close)
+        return t
+
+    def test_update_in_a_terminal(self):
+        t = self.terminal("update", "v1.28.6")
+        seen = []
+        while "exit status" not in (screen := t.screen()):
+            if not seen or seen[-1] != screen:
+                seen.append(screen)
+            self.assertLess(len(seen), 500)
+            time.sleep(0.05)
+        last = [line.rstrip() for line in screen.splitlines() if line.strip()]
+        self.assertRegex(last[0], r"^preflight: \d+ checks, 0 to look at$")
+        self.assertEqual(last[1], "istiocni/default: v1.28.5 -> v1.28.6")
+        self.assertRegex(last[2], r"^istiocni/default  v1\.28\.6  \[##########\] 3 of 3 nodes  \d\d:\d\d$")
+        self.assertEqual(last[3:6], [f"node-{n}  [##########]  v1.28.6  ready" for n in (1, 2, 3)])
+        self.assertRegex("\n".join(last[6:8]), r"^NAME +NAMESPACE +PROFILE +READY +STATUS +VERSION +AGE\ndefault +istio-cni +True +Healthy +v1.28.6 +\S+$")
+        self.assertEqual(last[8:], ["exit status 0"])
+        between = "\n".join(seen)
+        self.assertRegex(between, r"istiocni/default  v1\.28\.5 -> v1\.28\.6  \[[#-]{10}\] [012] of 3 nodes")
+        self.assertRegex(between, r"node-\d  \[-{10}\]  v1\.28\.5")
+        self.assertTrue(all(len(line) <= 80 for line in between.splitlines()))
+
+    def test_update_in_a_pipe(self):
+        done = self.fairlead("update", "v1.28.6")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertNotIn("\x1b", done.stdout)
+        lines = done.stdout.splitlines()
+        self.assertEqual(sorted(line.split(" (")[0] for line in lines if " runs " in line), [f"node-{n} runs v1.28.6" for n in (1, 2, 3)])
+        self.assertIn("(3 of 3)", done.stdout)
+        self.assertRegex(lines[-1], r"^default +istio-cni +True +Healthy +v1.28.6")
+
+    def test_without_a_version_the_newest_that_fits(self):
+        done = self.fairlead("update", "--dry-run")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertIn("v1.28.10 is the newest version that fits", done.stdout)
+        self.assertEqual(self.c.get("istiocni", "default")["spec"]["version"], "v1.28.5", "a dry run changes nothing")
+
+    def test_an_interrupted_update_goes_on(self):
+        t = self.terminal("update", "v1.28.6")
+        t.wait("istiocni/default: v1.28.5 -> v1.28.6")
+        t.tmux("send-keys", "C-c")
+        screen = t.wait("exit status 130")
+        self.assertIn("the update goes on by itself. See it with: fairlead status", screen.replace("\n", ""))
+        self.c.wait_ready()
+        self.assertEqual(self.c.get("istiocni", "default")["status"]["runningVersion"], "v1.28.6")
+
+    def test_what_is_refused_is_not_begun(self):
+        done = self.fairlead("update", "v1.29.6")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("Update the control plane to 1.29 first", done.stdout)
+        self.assertEqual(self.c.get("istiocni", "default")["spec"]["version"], "v1.28.5")
+        for words, message in ((("update", "v1.28.6", "--timeout", "soon"), '"soon" is not a duration'), (("update", "--kubeconfig", "/nowhere"), "/nowhere")):
+            done = self.fairlead(*words)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(message, done.stderr)
+
+    def test_an_update_that_does_not_go_on_says_where(self):
+        c = self.c
+        c.kubectl("patch", "istiocni", "default", "--type=merge", "-p", '{"spec":{"values":{"cni":{"image":"nowhere.example/install-cni:1"}},"rollout":{"progressDeadlineSeconds":4}}}')
+        done = self.fairlead("update", "v1.28.6")
+        self.assertEqual(done.returncode, 3)
+        self.assertRegex(done.stdout, r"node-\d: failing: (ErrImagePull|ImagePullBackOff)")
+        self.assertIn("stopped: no further node was updated since", done.stderr)
+        self.assertIn("go back with: fairlead rollback", done.stderr)
+        status = self.fairlead("status")
+        self.assertEqual(status.returncode, 3)
+        self.assertIn("Progressing: ProgressDeadlineExceeded", status.stdout)
+
+    def test_status_and_versions(self):
+        done = self.fairlead("status")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertRegex(done.stdout, r"(?m)^IstioRevision/default +v1.28.6 +yes$")
+        self.assertEqual(len(re.findall(r"(?m)^node-\d  \[##########\]  v1.28.5  ready$", done.stdout)), 3)
+        as_json = json.loads(self.fairlead("status", "-o", "json").stdout)
+        self.assertEqual((as_json["runningVersion"], as_json["state"], len(as_json["nodes"])), ("v1.28.5", "Healthy", 3))
+        rows = [line.split() for line in self.fairlead("versions").stdout.splitlines()[1:]]
+        self.assertIn(["v1.28.5", "yes", "*"], rows)
+        self.assertIn(["v1.29.6", "no"], rows)
+        numbers = [[int(n) for n in row[0][1:].split("-")[0].split(".")] for row in rows]
+        self.assertEqual(numbers, sorted(numbers, reverse=True), "the newest first")
+        self.assertNotIn("v1.26.3", self.fairlead("versions").stdout)
+
+
+if __name__ == "__main__":
+    unittest.main()
