@@ -2,14 +2,14 @@
 PRESET ?= release
 BUILD := build/$(PRESET)
 PACKAGES := g++ cmake ninja-build ccache pkg-config python3 libboost-dev libssl-dev nlohmann-json3-dev \
-            libyaml-dev zlib1g-dev libutf8proc-dev libre2-dev libnftables-dev libcli11-dev prometheus-cpp-dev libprotobuf-dev protobuf-compiler libgtest-dev containernetworking-plugins nftables iptables iproute2 tmux
+            libyaml-dev zlib1g-dev libutf8proc-dev libre2-dev libnftables-dev libcli11-dev prometheus-cpp-dev libprotobuf-dev protobuf-compiler libgtest-dev containernetworking-plugins nftables iptables iproute2 tmux dpkg-dev
 
 FUZZ_PACKAGES := clang-19 libclang-rt-19-dev llvm-19
 FUZZ_SECONDS ?= 60
 K8S_PACKAGES := etcd-server containerd runc buildah openssl util-linux binutils
 IMAGE_VERSIONS ?= 1.28.5,1.28.6
 
-.PHONY: help demo test unit e2e k8s k8s-deps k8s-programs k8s-up k8s-down bench fuzz fuzz-deps images build deps format generate clean
+.PHONY: help demo test unit e2e k8s k8s-deps k8s-programs k8s-up k8s-down bench fuzz fuzz-deps images build install deb archive deps format generate clean
 help:
 	@echo "make demo    update the Istio CNI on an embedded three-node cluster, under traffic, and show what that did"
 	@echo "make test    build, then run every test (as root: the tests make network namespaces)"
@@ -20,6 +20,7 @@ help:
 	@echo "make fuzz    run the fuzzers with clang's libFuzzer, a minute each (FUZZ_SECONDS=600 FUZZERS='yaml parser')"
 	@echo "make build   build the programs into $(BUILD)"
 	@echo "make format  format the C++ sources with clang-format"
+	@echo "make install  install the command line and the lab (PREFIX, DESTDIR); make deb  a Debian package of them; make archive  the sources"
 	@echo "make generate  write CRDs, the installation manifest, the OLM bundle and the dashboard again"
 
 # Installs what is missing, and says so. Nothing happens on a machine that has everything.
@@ -81,6 +82,19 @@ images: k8s-deps
 
 format:
 	clang-format -i $$(git ls-files 'src/*.cc' 'src/*.h')
+
+# The command line and the lab: PREFIX is where to, DESTDIR what goes before that.
+PREFIX ?= /usr/local
+install: build
+	@cmake --install $(BUILD) --prefix $(PREFIX)
+
+deb: build
+	@cd $(BUILD) && cpack -G DEB -D CPACK_OUTPUT_FILE_PREFIX=$(CURDIR)/build
+
+# The same bytes for the same commit.
+ARCHIVE ?= build/fairlead-$(shell cat VERSION).tar.gz
+archive:
+	@git archive --format=tar --prefix=fairlead-$(shell cat VERSION)/ HEAD | gzip -9 -n > $(ARCHIVE)
 
 generate: build
 	python3 tools/generate_crds.py

@@ -1,11 +1,11 @@
-// The command line for a person: the few kubectl commands that updating the CNI takes, for machines without kubectl, in
-// kubectl's words and with its output.
+// The command line for a person: what there is to be said, and which function says it.
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 
 #include "cmd/adoption.h"
 #include "cmd/chart_diff.h"
+#include "cmd/cli_docs.h"
 #include "cmd/cni_update.h"
 #include "cmd/kubectl_commands.h"
 #include "cmd/node_report.h"
@@ -80,8 +80,7 @@ Result<cmd::AdoptionPlan> Adoption(const kube::Config& config, const std::string
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{
-      "Fairlead on the command line. The commands below are kubectl's; where kubectl is installed, use either."};
+  CLI::App app{"Updates Istio's CNI, and shows how", "fairlead"};
   app.set_version_flag("--version", std::string("fairlead ") + cmd::kComponentVersion);
   app.require_subcommand(1);
   app.fallthrough();
@@ -188,7 +187,19 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   render_command->add_flag("--detailed-exitcode", diff.detailed_exit_code,
                            "For --diff: exit status 2 when there is a change");
+  std::string shell;
+  auto* completion =
+      app.add_subcommand("completion", "Print completions for a shell: source <(fairlead completion bash)");
+  completion->add_option("shell", shell, "bash, zsh or fish")
+      ->required()
+      ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+  auto* manual = app.add_subcommand("man", "Print the manual page: fairlead man | man -l -");
   CLI11_PARSE(app, argc, argv);
+  if (completion->parsed() || manual->parsed()) {
+    fputs((manual->parsed() ? cmd::ManualPage(app, cmd::kComponentVersion) : cmd::Completion(app, shell)).c_str(),
+          stdout);
+    return 0;
+  }
   ConfigureLog(Level::kError, false);  // what a command has to say is its output
   if (node_command->parsed()) {
     auto text = cmd::NodeReport(run_dir, o.output == "json");

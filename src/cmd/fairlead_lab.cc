@@ -94,7 +94,9 @@ int main(int argc, char** argv) {
   lab::LabConfig config;
   std::error_code ec;
   auto self = std::filesystem::read_symlink("/proc/self/exe", ec).parent_path();
-  config.images_dir = (self / "images").string();
+  config.images_dir = (self / "images").string();  // of a build; otherwise where it was installed
+  if (!std::filesystem::is_directory(config.images_dir, ec))
+    config.images_dir = (self.parent_path() / "lib/fairlead/images").string();
   config.state_dir = "/tmp/fairlead-lab-" + std::to_string(::getpid());
   bool with_parent = false;
   int64_t token_seconds = 3600, sandbox_retry_ms = 10000;

@@ -153,11 +153,43 @@ void ApiServer::Route(http::Request& r, http::ResponseWriter& w) {
   if (t.group == "authorization.k8s.io" && t.plural == "selfsubjectaccessreviews") return ReviewAccess(r, w, *user);
   t.type = rest_.registry().Find(t.group, t.version, t.plural);
   if (t.type && t.type->resource.kind == "Pod" && t.subresource == "proxy") return Proxy(r, w, *user, t);
+  if (t.type && t.group == "apps" && t.subresource == "scale") return Scale(r, w, *user, t);
   bool unknown_sub = !t.subresource.empty() && t.subresource != "status" && t.subresource != "log" &&
                      t.subresource != "token" && t.subresource != "finalize";
   if (!t.type && !rest_.registry().Serves(t.group, t.version)) return w.Send(404, "text/plain", "404 page not found\n");
   if (!t.type || parts.size() > at + 3 || unknown_sub) return ReplyStatus(w, NoSuchResource());
   HandleResource(r, w, *user, t);
+}
+
+// How many replicas of a Deployment or ReplicaSet there are, and are to be, as an autoscaling/v1 Scale.
+void ApiServer::Scale(http::Request& r, http::ResponseWriter& w, const User& user, const Target& t) {
+  std::string verb = r.method == "GET" ? "get" : r.method == "PUT" ? "update" : r.method == "PATCH" ? "patch" : "";
+  if (verb.empty()) return ReplyStatus(w, NotAllowed());
+  if (auto refused = Authorize(rest_.store(), user, {verb, t.group, t.plural, "scale", t.ns, t.name, ""}))
+    return ReplyStatus(w, Forbidden(*t.type, t.name, *refused));
+  auto object = rest_.Get(*t.type, t.ns, t.name);
+  if (!object) return ReplyStatus(w, object.error());
+  if (verb != "get") {
+    auto body = value::ParseJson(r.body, "body");
+    const Json& replicas = body.ok() ? At(*body, "spec", "replicas") : value::Null();
+    if (!replicas.is_number_integer() || replicas.get<int64_t>() < 0)
+      return ReplyStatus(w, BadRequest("spec.replicas: a number that is not negative is expected"));
+    WriteOptions options{.manager = ManagerOf(r)};
+    object = rest_.Patch(*t.type, t.ns, t.name, kube::PatchType::kMerge, {{"spec", {{"replicas", replicas}}}}, options);
+    if (!object) return ReplyStatus(w, object.error());
+  }
+  Json meta;
+  for (const char* key : {"name", "namespace", "uid", "resourceVersion", "creationTimestamp"})
+    meta[key] = At(*object, "metadata", key);
+  std::string selector;
+  for (const auto& [key, value] : At(*object, "spec", "selector", "matchLabels").items())
+    selector += (selector.empty() ? "" : ",") + key + "=" + value::AsString(value);
+  Reply(w, 200,
+        {{"kind", "Scale"},
+         {"apiVersion", "autoscaling/v1"},
+         {"metadata", meta},
+         {"spec", {{"replicas", value::AsInt(At(*object, "spec", "replicas"), 1)}}},
+         {"status", {{"replicas", value::Int(*object, "status", "replicas")}, {"selector", selector}}}});
 }
 
 void ApiServer::Proxy(const http::Request& r, http::ResponseWriter& w, const User& user, const Target& t) {

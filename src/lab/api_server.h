@@ -41,6 +41,7 @@ class ApiServer {
   void Watch(const http::Request& r, http::ResponseWriter& w, const Target& t);
   void Write(http::Request& r, http::ResponseWriter& w, const Target& t);
   void Proxy(const http::Request& r, http::ResponseWriter& w, const User& user, const Target& t);
+  void Scale(http::Request& r, http::ResponseWriter& w, const User& user, const Target& t);
   void IssueToken(const http::Request& r, http::ResponseWriter& w, const Target& t);
   void ReviewAccess(const http::Request& r, http::ResponseWriter& w, const User& user);
 

@@ -21,6 +21,8 @@ std::vector<Sub> Subresources(const ResourceType& t) {
   if (t.has_status) out.push_back({"status", t.resource.kind, "", "", {"get", "patch", "update"}});
   if (t.custom) return out;
   if (t.resource.kind == "Pod") out.push_back({"log", "Pod", "", "", {"get"}});
+  if (t.resource.kind == "Deployment" || t.resource.kind == "ReplicaSet")
+    out.push_back({"scale", "Scale", "autoscaling", "v1", {"get", "patch", "update"}});
   if (t.resource.kind == "Namespace") out.push_back({"finalize", "Namespace", "", "", {"update"}});
   if (t.resource.kind == "ServiceAccount")
     out.push_back({"token", "TokenRequest", "authentication.k8s.io", "v1", {"create"}});

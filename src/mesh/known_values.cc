@@ -101,7 +101,7 @@ class Checker {
       const Json& as = known.at(key);
       if (value.is_null() || as.is_null()) continue;  // null takes a default away
       if (const char* must = Must(as, value)) {
-        result.wrong.push_back("spec.values." + path + ": " + value::Dump(value).substr(0, 60) + " must be " + must);
+        result.wrong.push_back("spec.values." + path + ": " + value::Dump(value).substr(0, 60) + " " + must);
         continue;
       }
       if (as.is_object() && !as.empty()) Walk(as, value, path + ".");
@@ -112,11 +112,11 @@ class Checker {
 
  private:
   static const char* Must(const Json& as, const Json& value) {
-    if (as.is_boolean() && !value.is_boolean()) return "true or false";
-    if (as.is_array() && !value.is_array()) return "a list";
-    if (as.is_object() && !value.is_object()) return "a map";
+    if (as.is_boolean() && !value.is_boolean()) return "must be true or false";
+    if (as.is_array() && !value.is_array()) return "must be a list";
+    if (as.is_object() && !value.is_object()) return "must be a map";
     if ((as.is_string() || as.is_number()) && (value.is_object() || value.is_array()))
-      return as.is_string() ? "text" : "a number";
+      return as.is_string() ? "must be text" : "must be a number";
     return nullptr;
   }
 

@@ -1,0 +1,37 @@
+# `make install` and the Debian package: the command line, as a kubectl plugin too, and the lab with its images.
+include(GNUInstallDirs)
+set(FAIRLEAD_LIBDIR ${CMAKE_INSTALL_PREFIX}/lib/fairlead)
+install(PROGRAMS $<TARGET_FILE:fairlead> $<TARGET_FILE:fairlead-lab> DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(CODE "file(CREATE_LINK fairlead \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/kubectl-fairlead\" SYMBOLIC)")
+# The lab looks for its images here, beside itself first.
+install(DIRECTORY ${CMAKE_BINARY_DIR}/images DESTINATION lib/fairlead USE_SOURCE_PERMISSIONS)
+install(DIRECTORY ${CMAKE_SOURCE_DIR}/charts/fairlead-operator ${CMAKE_SOURCE_DIR}/config/manifests ${CMAKE_SOURCE_DIR}/config/monitoring
+        DESTINATION share/fairlead)
+# Made by the program itself from what --help says.
+set(made ${CMAKE_BINARY_DIR}/made)
+set(completions bash/share/bash-completion/completions/fairlead zsh/share/zsh/vendor-completions/_fairlead fish/share/fish/vendor_completions.d/fairlead.fish)
+set(commands)
+foreach(entry IN LISTS completions)
+  string(REGEX MATCH "^[a-z]+" shell ${entry})
+  list(APPEND commands COMMAND $<TARGET_FILE:fairlead> completion ${shell} > ${made}/${shell})
+  cmake_path(GET entry FILENAME file)
+  string(REGEX REPLACE "^[a-z]+/(.*)/[^/]*$" "\\1" directory ${entry})
+  install(FILES ${made}/${shell} DESTINATION ${directory} RENAME ${file})
+endforeach()
+add_custom_target(command-line-texts ALL COMMAND ${CMAKE_COMMAND} -E make_directory ${made}
+  COMMAND $<TARGET_FILE:fairlead> man > ${made}/fairlead.1 ${commands} DEPENDS fairlead)
+install(FILES ${made}/fairlead.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+install(FILES ${CMAKE_SOURCE_DIR}/LICENSE ${CMAKE_SOURCE_DIR}/README.md ${CMAKE_SOURCE_DIR}/CHANGELOG.md DESTINATION share/doc/fairlead)
+
+set(CPACK_GENERATOR DEB)
+set(CPACK_PACKAGE_NAME fairlead)
+set(CPACK_PACKAGE_VERSION ${FAIRLEAD_VERSION})
+set(CPACK_PACKAGE_CONTACT "Fairlead's maintainers <maintainers@fairlead.invalid>")
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "Updates Istio's CNI: command line and embedded cluster")
+set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_SECTION admin)
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_PACKAGE_DEPENDS "containernetworking-plugins, iproute2, nftables")
+set(CPACK_STRIP_FILES ON)
+include(CPack)
