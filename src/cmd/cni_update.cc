@@ -161,7 +161,9 @@ Result<std::vector<Finding>> Preflight(const kube::Config& config, const std::st
   FL_ASSIGN(mesh::Catalog catalog, BuiltInCatalog());
   auto cni = api.Get(kube::kIstioCnis, "", kName);
   if (!cni.ok() && cni.error().code != Code::kNotFound) return cni.error();
-  if (!cni.ok()) return MakeError(Code::kNotFound, "there is no IstioCNI \"default\"; nothing to update");
+  if (!cni.ok())
+    return MakeError(Code::kNotFound,
+                     "there is no IstioCNI \"default\": there is nothing to update; make one first (docs/update.md)");
   std::string ns = Str(*cni, "spec", "namespace"), running = Str(*cni, "status", "runningVersion");
   auto version = catalog.Resolve(wanted);
   out.push_back(version.ok() ? Finding{"version", "ok", running + " -> " + version->name}

@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 
 #include "cmd/adoption.h"
+#include "cmd/bundle.h"
 #include "cmd/chart_diff.h"
 #include "cmd/cli_docs.h"
 #include "cmd/cni_update.h"
@@ -138,6 +139,10 @@ int main(int argc, char** argv) {
     c->add_option("-o,--output", o.output, "json")->check(CLI::IsMember({"json"}));
   auto* rollback = app.add_subcommand("rollback", "Ask for the version of the CNI before the present one");
   rollback->add_option("--to", version, "Another version");
+  auto* bundle = app.add_subcommand(
+      "bundle", "Write what a maintainer needs to understand this cluster into one archive, without secrets");
+  std::string bundle_file = "fairlead-bundle.tar.gz";
+  bundle->add_option("-f,--filename", bundle_file, "The archive")->capture_default_str();
   auto* adopt = app.add_subcommand(
       "adopt", "Show what changes when the operator takes over an installation of Helm or of the sail-operator");
   bool dry_run = false, adopt_exit_code = false;
@@ -231,6 +236,15 @@ int main(int argc, char** argv) {
                                   : cmd::RunUpdate(*config, update, signals.token());
     if (!done.ok()) fprintf(stderr, "error: %s\n", done.error().message.c_str());
     return done.ok() ? *done : cmd::kFailed;
+  }
+  if (config.ok() && bundle->parsed()) {
+    auto contents = cmd::WriteBundle(*config, bundle_file);
+    if (!contents.ok()) {
+      fprintf(stderr, "error: %s\n", contents.error().message.c_str());
+      return cmd::kFailed;
+    }
+    printf("%s%s: look through it before you send it\n", contents->c_str(), bundle_file.c_str());
+    return cmd::kDone;
   }
   if (config.ok() && adopt->parsed()) {
     auto plan = Adoption(*config, o.file, adopt_context);

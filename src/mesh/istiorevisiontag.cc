@@ -12,14 +12,19 @@ Result<kube::ObjectPtr> ResolveTarget(const Caches& caches, const Json& target, 
   std::string kind = Str(target, "kind"), name = Str(target, "name"), revision = name;
   if (kind == "Istio") {
     auto istio = caches.istios.Get(name);
-    if (!istio) return MakeError(Code::kNotFound, "referenced Istio \"" + name + "\" does not exist");
+    if (!istio)
+      return MakeError(Code::kNotFound, "referenced Istio \"" + name + "\" does not exist; make it, or name another");
     inputs.push_back({kube::kIstios, *istio});
     revision = Str(*istio, "status", "activeRevisionName");
-    if (revision.empty()) return MakeError(Code::kNotFound, "referenced Istio \"" + name + "\" has no active revision");
+    if (revision.empty())
+      return MakeError(Code::kNotFound,
+                       "referenced Istio \"" + name +
+                           "\" has no active revision yet; its conditions say why: kubectl describe istio " + name);
   }
   auto found = caches.revisions.Get(revision);
   if (!found || kube::IsDeleting(*found))
-    return MakeError(Code::kNotFound, "referenced IstioRevision \"" + revision + "\" does not exist");
+    return MakeError(Code::kNotFound,
+                     "referenced IstioRevision \"" + revision + "\" does not exist; make it, or name another");
   inputs.push_back({kube::kIstioRevisions, *found});
   return found;
 }

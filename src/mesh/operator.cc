@@ -12,8 +12,8 @@ Status Operator::CheckCurrent(const std::vector<Input>& inputs) {
     auto live = api.Get(input.resource, kube::Namespace(input.object), kube::Name(input.object));
     if (!live.ok() && live.error().code != Code::kNotFound) return live.error();
     if (!live.ok() || decisive(*live) != decisive(input.object))
-      return MakeError(Code::kConflict,
-                       "the cache is behind: " + input.resource.kind + "/" + kube::Name(input.object) + " has changed");
+      return MakeError(Code::kConflict, "the cache is behind: " + input.resource.kind + "/" + kube::Name(input.object) +
+                                            " has changed; it is tried again");
   }
   return {};
 }

@@ -34,6 +34,10 @@ class Tree(unittest.TestCase):
         done = subprocess.run([sys.executable, str(ROOT / "tools/generate_crds.py"), "--check"], capture_output=True, text=True)
         self.assertEqual(done.returncode, 0, done.stderr)
 
+    def test_the_list_of_messages_is_up_to_date(self):
+        done = subprocess.run([sys.executable, str(ROOT / "tools/list_messages.py"), "--check"], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
     def test_the_plugin_is_small_static_and_has_no_credentials(self):
         plugin = BUILD / "istio-cni-1.28.6"
         linked = subprocess.run(["ldd", str(plugin)], capture_output=True, text=True)

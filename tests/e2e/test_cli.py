@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import subprocess
+import tarfile
 import tempfile
 import time
 import unittest
@@ -140,6 +141,22 @@ class CommandLine(unittest.TestCase):
         status = self.fairlead("status")
         self.assertEqual(status.returncode, 3)
         self.assertIn("Progressing: ProgressDeadlineExceeded", status.stdout)
+
+    def test_bundle(self):
+        c = self.c
+        c.kubectl("patch", "istiocni", "default", "--type=merge", "-p", '{"spec":{"values":{"cni":{"env":{"API_TOKEN":"very-secret"}}}}}')
+        c.wait_ready()
+        with tempfile.TemporaryDirectory() as tmp:
+            done = self.fairlead("bundle", "-f", tmp + "/b.tar.gz")
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertEqual(os.stat(tmp + "/b.tar.gz").st_mode & 0o777, 0o600)
+            with tarfile.open(tmp + "/b.tar.gz") as archive:
+                texts = {m.name: archive.extractfile(m).read().decode() for m in archive.getmembers()}
+        self.assertTrue({"istiocnis.yaml", "istiorevisions.yaml", "nodes.yaml", "events.yaml", "agents/pods.yaml"} <= set(texts), sorted(texts))
+        self.assertEqual(sum(name.startswith("agents/") and name.endswith(".install-cni.log") for name in texts), 3)
+        self.assertIn("fairlead_agent_pods", next(t for name, t in texts.items() if name.startswith("agents/") and name.endswith(".metrics")))
+        self.assertIn("v1.28.5", texts["istiocnis.yaml"])
+        self.assertNotIn("very-secret", "".join(texts.values()))
 
     def test_status_and_versions(self):
         done = self.fairlead("status")
