@@ -50,12 +50,25 @@ Result<Enroller::Decision> Enroller::Decide(const Json& pod) const {
 
 Result<Programmed> Enroller::Program(JournalEntry& entry, int netns_fd) {
   auto done = WriteOrRecognise(entry, netns_fd);
+  if (done.ok()) {
+    Mended(entry.pod_uid);
+    return done;
+  }
   std::lock_guard lock(mutex_);
-  if (done.ok())
-    broken_.erase(entry.pod_uid);
-  else
-    broken_[entry.pod_uid] = {entry, done.error().message};
+  broken_[entry.pod_uid] = {entry, done.error().message};
+  metrics_.Set("fairlead_agent_broken_pod", {{"namespace", entry.pod_namespace}, {"pod", entry.pod_name}}, 1,
+               "1 for a pod of the mesh that has no working rules");
   return done;
+}
+
+// It has its rules, or is gone.
+void Enroller::Mended(const std::string& uid) {
+  std::lock_guard lock(mutex_);
+  auto it = broken_.find(uid);
+  if (it == broken_.end()) return;
+  const JournalEntry& e = it->second.entry;
+  metrics_.Forget("fairlead_agent_broken_pod", {{"namespace", e.pod_namespace}, {"pod", e.pod_name}});
+  broken_.erase(it);
 }
 
 // Writes the rules, or leaves what another program wrote.
@@ -142,10 +155,7 @@ void Enroller::Unenrol(const Enrolled& e, bool alive) {
   if (e.entry.ambient() && ambient_) ambient_->ztunnel.Delete(e.entry.pod_uid);
   if (Status s = journal_.Erase(e.entry.container_id); !s.ok())
     Log(Level::kWarn, "journal entry not removed", {{"pod", e.entry.Pod()}, {"error", s.error().message}});
-  {
-    std::lock_guard lock(mutex_);
-    broken_.erase(e.entry.pod_uid);
-  }
+  Mended(e.entry.pod_uid);
   Remember(alive ? "left the mesh" : "ended", e.entry);
   Log(Level::kInfo, alive ? "pod left the mesh" : "pod ended", {{"pod", e.entry.Pod()}, {"uid", e.entry.pod_uid}});
 }
@@ -184,15 +194,13 @@ bool Enroller::VerifyOne(const Enrolled& e) {
 
 // Pods that were never brought in are in no journal: they end with their broken state.
 void Enroller::ForgetBroken(const std::function<bool(const JournalEntry&)>& still_exists) {
-  std::unique_lock lock(mutex_);
-  auto broken = broken_;
-  lock.unlock();
+  std::map<std::string, BrokenPod> broken;
+  {
+    std::lock_guard lock(mutex_);
+    broken = broken_;
+  }
   for (const auto& [uid, b] : broken)
-    if (!journal_.FindPod(uid) && !still_exists(b.entry)) {
-      lock.lock();
-      broken_.erase(uid);
-      lock.unlock();
-    }
+    if (!journal_.FindPod(uid) && !still_exists(b.entry)) Mended(uid);
 }
 
 std::string Enroller::Broken() const {

@@ -62,6 +62,7 @@ class Enroller {
  private:
   Result<redirect::Programmed> Program(JournalEntry& entry, int netns_fd);
   Result<redirect::Programmed> WriteOrRecognise(JournalEntry& entry, int netns_fd);
+  void Mended(const std::string& uid);
   void ForgetBroken(const std::function<bool(const JournalEntry&)>& still_exists);
   bool VerifyOne(const Enrolled& e);
   Status Announce(const JournalEntry& e, const std::shared_ptr<UniqueFd>& netns, SteadyTime deadline);

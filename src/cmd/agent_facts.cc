@@ -31,6 +31,8 @@ AgentFacts ReadMetrics(const std::string& text) {
     if (is("fairlead_agent_primary_cni") && value == 1) facts.primary_cni = LabelIn(line, "type");
     if (is("fairlead_agent_cni_directory_writable") && value == 0)
       facts.read_only.push_back(LabelIn(line, "directory"));
+    if (is("fairlead_agent_broken_pod") && value == 1)
+      facts.broken.push_back(LabelIn(line, "namespace") + "/" + LabelIn(line, "pod"));
     if (is("fairlead_agent_broken_pods")) facts.broken_pods = static_cast<int64_t>(value);
     if (is("fairlead_agent_pods") && LabelIn(line, "state") == "unreachable")
       facts.unreachable_pods = static_cast<int64_t>(value);

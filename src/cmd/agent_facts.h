@@ -9,6 +9,7 @@ struct AgentFacts {
   std::string problem;  // why it could not be asked; the rest is empty then
   std::string primary_cni;
   std::vector<std::string> read_only;  // of the node's CNI directories: bin, conf
+  std::vector<std::string> broken;     // "namespace/pod" of those that have no working rules
   int64_t broken_pods = 0, unreachable_pods = 0;
 };
 

@@ -9,6 +9,7 @@
 #include "cmd/cli_docs.h"
 #include "cmd/cni_update.h"
 #include "cmd/kubectl_commands.h"
+#include "cmd/mesh_pods.h"
 #include "cmd/node_report.h"
 #include "cmd/render_chart.h"
 #include "cmd/signals.h"
@@ -134,8 +135,11 @@ int main(int argc, char** argv) {
   update_command->add_option("--timeout", update_timeout, "Look on for so long only: 30s, 5m");
   auto* status = app.add_subcommand("status", "Show the CNI, its nodes and its control planes, and what is wrong");
   auto* versions = app.add_subcommand("versions", "Show the versions that can be installed, and which fit");
+  auto* pods = app.add_subcommand("pods", "Show the pods of the mesh, and whether each has its rules");
+  bool at_risk = false;
+  pods->add_flag("--at-risk", at_risk, "Only those that are not known to; exit status 3 when there are any");
   auto* history = app.add_subcommand("history", "Show the versions of the CNI that were installed everywhere");
-  for (auto* c : {preflight, history, status, versions})
+  for (auto* c : {preflight, history, status, versions, pods})
     c->add_option("-o,--output", o.output, "json")->check(CLI::IsMember({"json"}));
   auto* rollback = app.add_subcommand("rollback", "Ask for the version of the CNI before the present one");
   rollback->add_option("--to", version, "Another version");
@@ -236,6 +240,15 @@ int main(int argc, char** argv) {
                                   : cmd::RunUpdate(*config, update, signals.token());
     if (!done.ok()) fprintf(stderr, "error: %s\n", done.error().message.c_str());
     return done.ok() ? *done : cmd::kFailed;
+  }
+  if (config.ok() && pods->parsed()) {
+    auto listed = cmd::ListMeshPods(*config, at_risk, o.output == "json");
+    if (!listed.ok()) {
+      fprintf(stderr, "error: %s\n", listed.error().message.c_str());
+      return cmd::kFailed;
+    }
+    fputs(listed->text.c_str(), stdout);
+    return at_risk && listed->at_risk > 0 ? cmd::kNotComplete : cmd::kDone;
   }
   if (config.ok() && bundle->parsed()) {
     auto contents = cmd::WriteBundle(*config, bundle_file);

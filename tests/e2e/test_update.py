@@ -195,6 +195,9 @@ class StopsByItself(unittest.TestCase):
                 told = [e["message"] for e in c.events("istio-cni") if e["reason"] == "PodsNotRedirected" and e["involvedObject"]["name"] == stuck["metadata"]["name"]]
                 self.assertIn("1 without working rules: mesh/p-2: ", told[0])
                 preflight = subprocess.run([str(BUILD / "fairlead"), "preflight", "v1.28.6"], env=c.env, text=True, capture_output=True).stdout
+                pods = subprocess.run([str(BUILD / "fairlead"), "pods", "--at-risk"], env=c.env, text=True, capture_output=True)
+                self.assertEqual([line.split() for line in pods.stdout.splitlines()[1:]], [["mesh", "p-2", "node-2", "sidecar", "Running", "missing"]])
+                self.assertEqual(pods.returncode, 3)
                 self.assertRegex(preflight, r"pods at risk +warning +node-2: 1 without working rules, 0 whose network namespace is not found")
             finally:
                 holder.stdin.close()
@@ -202,6 +205,8 @@ class StopsByItself(unittest.TestCase):
             c.wait_ready()
             self.assertTrue(has_redirection(c.ruleset(record["uid"])))
             self.assertEqual({p["metadata"]["labels"]["app.kubernetes.io/version"] for p in c.agents()}, {"1.28.6"})
+            pods = subprocess.run([str(BUILD / "fairlead"), "pods"], env=c.env, text=True, capture_output=True).stdout
+            self.assertEqual(len([line for line in pods.splitlines() if line.endswith("in place")]), 3, pods)
 
 
 class NoMess(unittest.TestCase):
