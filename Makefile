@@ -9,7 +9,7 @@ FUZZ_SECONDS ?= 60
 K8S_PACKAGES := etcd-server containerd runc buildah openssl util-linux binutils
 IMAGE_VERSIONS ?= 1.28.5,1.28.6
 
-.PHONY: help demo test unit e2e k8s k8s-deps k8s-programs k8s-up k8s-down bench fuzz fuzz-deps images build install deb archive deps format generate clean
+.PHONY: help demo test unit unit-build e2e k8s k8s-deps k8s-programs k8s-up k8s-down bench fuzz fuzz-build fuzz-deps images build install deb archive deps format generate clean
 help:
 	@echo "make demo    update the Istio CNI on an embedded three-node cluster, under traffic, and show what that did"
 	@echo "make test    build, then run every test (as root: the tests make network namespaces)"
@@ -46,8 +46,14 @@ demo: build
 test: build
 	@FAIRLEAD_BUILD=$(CURDIR)/$(BUILD) python3 tests/run.py
 
-unit: build
-	@FAIRLEAD_BUILD=$(CURDIR)/$(BUILD) python3 tests/run.py unit netns
+# With sanitizers the test programs alone; the tree is checked once, with the ordinary build.
+unit: unit-build
+	@FAIRLEAD_BUILD=$(CURDIR)/$(BUILD) python3 tests/run.py $(if $(filter release,$(PRESET)),unit) netns
+
+unit-build: deps
+	@echo "Building ($(PRESET)) into $(BUILD)"
+	@cmake --preset $(PRESET) >/dev/null
+	@ninja -C $(BUILD) -j2 --quiet $(if $(filter release,$(PRESET)),all,unit-tests)
 
 e2e: build
 	@FAIRLEAD_BUILD=$(CURDIR)/$(BUILD) python3 tests/run.py e2e
@@ -71,11 +77,13 @@ bench: k8s-deps build
 	@FAIRLEAD_BUILD=$(CURDIR)/$(BUILD) python3 tests/bench/scale.py
 	@FAIRLEAD_BUILD=$(CURDIR)/$(BUILD) python3 tests/bench/kubernetes.py
 
-fuzz: fuzz-deps
+fuzz: fuzz-build
+	@python3 tests/fuzz/run.py --seconds $(FUZZ_SECONDS) $(FUZZERS)
+
+fuzz-build: fuzz-deps
 	@echo "Building the fuzzers into build/fuzz"
 	@cmake --preset fuzz >/dev/null
 	@ninja -C build/fuzz -j2 --quiet fuzzers
-	@python3 tests/fuzz/run.py --seconds $(FUZZ_SECONDS) $(FUZZERS)
 
 images: k8s-deps
 	@python3 tools/build_images.py --versions $(IMAGE_VERSIONS)
