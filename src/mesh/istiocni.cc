@@ -70,6 +70,12 @@ std::optional<Problem> IstioCniController::Install(const Json& cni, const Json& 
 
 std::vector<std::string> IstioCniController::NodesDown(const Json& cni) const {
   std::vector<std::string> down;
+  // Nodes that say the same are one object in the cache, so this looks at few.
+  const auto nodes = op_.caches.nodes.List();
+  std::set<const Json*> states;
+  for (const auto& node : nodes) states.insert(node.get());
+  if (std::ranges::all_of(states, [](const Json* n) { return Str(kube::Condition(*n, "Ready"), "status") == "True"; }))
+    return down;
   for (const auto& pod : op_.caches.cni_pods.List()) {
     std::string name = Str(*pod, "spec", "nodeName");
     if (kube::Namespace(*pod) != Str(cni, "spec", "namespace") || name.empty()) continue;

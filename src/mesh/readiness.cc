@@ -115,6 +115,7 @@ Rollout ComputeRollout(const Json& applied, const Json& live, const std::vector<
       std::string v = VersionOf(*pod);
       if (!oldest.contains(node) || IsOlder(v, oldest[node])) oldest[node] = v;
     }
+    if (!current && !HasEnded(*pod)) ++r.outdated;
     if (current && !ready && !kube::IsDeleting(*pod))
       if (auto failing = WhyFailing(*pod)) r.failing.push_back(*failing);
   }
@@ -126,8 +127,6 @@ Rollout ComputeRollout(const Json& applied, const Json& live, const std::vector<
   r.updated = static_cast<int64_t>(serves.size());
   r.ready_nodes = Int(s, "numberReady");
   bool observed = IsObserved(applied, live);
-  r.outdated =
-      std::count_if(pods.begin(), pods.end(), [&](const Json* pod) { return !IsOf(*pod, tmpl) && !HasEnded(*pod); });
   bool old_left = r.outdated > 0;
   r.updating = !observed || old_left || Int(s, "updatedNumberScheduled") < r.desired;
   // Being replaced is something else than being broken: with an old agent on a node the node is served.
