@@ -40,6 +40,12 @@ AgentFacts ReadMetrics(const std::string& text) {
   return facts;
 }
 
+Result<std::vector<Json>> ListAgents(kube::Client& client, const Json& cni) {
+  FL_ASSIGN(auto pods, client.List(kube::kPods, value::Str(cni, "spec", "namespace"),
+                                   {.label_selector = "k8s-app=istio-cni-node"}));
+  return std::move(pods.items);
+}
+
 std::vector<AgentFacts> AskAgents(const kube::Config& config, const std::vector<Json>& agents) {
   std::vector<AgentFacts> out(agents.size());
   std::atomic<size_t> next{0};

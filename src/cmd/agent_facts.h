@@ -13,6 +13,8 @@ struct AgentFacts {
   int64_t broken_pods = 0, unreachable_pods = 0;
 };
 
+// The pods of the CNI's DaemonSet.
+Result<std::vector<Json>> ListAgents(kube::Client& client, const Json& cni);
 // Asks each of these pods, some at a time.
 std::vector<AgentFacts> AskAgents(const kube::Config& config, const std::vector<Json>& agents);
 // One agent's metrics, in Prometheus' text format.

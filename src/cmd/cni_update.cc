@@ -20,14 +20,7 @@ Finding Judge(const std::string& check, const std::vector<std::string>& wrong, c
   return {check, result, Join(wrong, "; ")};
 }
 
-Finding CheckSkew(const mesh::Catalog& catalog, const mesh::Version& version, const std::vector<Json>& revisions,
-                  const std::vector<Json>& istios, const Json& cni) {
-  auto shared = [](const std::vector<Json>& objects) {
-    std::vector<kube::ObjectPtr> out;
-    for (const Json& o : objects) out.push_back(std::make_shared<const Json>(o));
-    return out;
-  };
-  auto planes = mesh::ListControlPlanes(shared(revisions), shared(istios), catalog);
+Finding CheckSkew(const mesh::Version& version, std::vector<mesh::ControlPlane> planes, const Json& cni) {
   mesh::JudgeSkew(version, planes);
   auto policy = mesh::ReadSkewPolicy(cni);
   if (!policy.ok()) return {"version skew", "failed", policy.error().message};
@@ -164,22 +157,21 @@ Result<std::vector<Finding>> Preflight(const kube::Config& config, const std::st
   if (!cni.ok())
     return MakeError(Code::kNotFound,
                      "there is no IstioCNI \"default\": there is nothing to update; make one first (docs/update.md)");
-  std::string ns = Str(*cni, "spec", "namespace"), running = Str(*cni, "status", "runningVersion");
+  std::string running = Str(*cni, "status", "runningVersion");
   auto version = catalog.Resolve(wanted);
   out.push_back(version.ok() ? Finding{"version", "ok", running + " -> " + version->name}
                              : Finding{"version", "failed", version.error().message});
-  FL_ASSIGN(auto revisions, api.List(kube::kIstioRevisions, "", {}));
-  FL_ASSIGN(auto istios, api.List(kube::kIstios, "", {}));
-  if (version.ok()) out.push_back(CheckSkew(catalog, *version, revisions.items, istios.items, *cni));
+  FL_ASSIGN(auto planes, ControlPlanes(api, catalog));
+  if (version.ok()) out.push_back(CheckSkew(*version, planes, *cni));
   std::string state = Str(*cni, "status", "state");
   out.push_back({"state", state == "Healthy" ? "ok" : "warning",
                  state == "Healthy" ? state : state + ": " + Str(kube::Condition(*cni, "Ready"), "message")});
   FL_ASSIGN(auto nodes, api.List(kube::kNodes, "", {}));
   if (version.ok()) add(CheckCharts(api, *cni, wanted, nodes.items));
-  FL_ASSIGN(auto agents, api.List(kube::kPods, ns, {.label_selector = "k8s-app=istio-cni-node"}));
-  add(CheckNodes(nodes.items, agents.items));
-  std::erase_if(agents.items, [](const Json& pod) { return Str(pod, "status", "phase") != "Running"; });
-  add(CheckAgents(config, agents.items));
+  FL_ASSIGN(auto agents, ListAgents(api, *cni));
+  add(CheckNodes(nodes.items, agents));
+  std::erase_if(agents, [](const Json& pod) { return Str(pod, "status", "phase") != "Running"; });
+  add(CheckAgents(config, agents));
   FL_ASSIGN(auto pods, api.List(kube::kPods, "", {}));
   out.push_back(CheckPods(pods.items));
   return out;

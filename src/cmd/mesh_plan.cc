@@ -31,6 +31,17 @@ Result<mesh::Catalog> BuiltInCatalog() {
   return mesh::Catalog::Parse(embedded::catalog().at("versions.yaml"), "version catalogue");
 }
 
+Result<std::vector<mesh::ControlPlane>> ControlPlanes(kube::Client& client, const mesh::Catalog& catalog) {
+  auto shared = [](const kube::ListResult& listed) {
+    std::vector<kube::ObjectPtr> out;
+    for (const Json& o : listed.items) out.push_back(std::make_shared<const Json>(o));
+    return out;
+  };
+  FL_ASSIGN(auto revisions, client.List(kube::kIstioRevisions, "", {}));
+  FL_ASSIGN(auto istios, client.List(kube::kIstios, "", {}));
+  return mesh::ListControlPlanes(shared(revisions), shared(istios), catalog);
+}
+
 Result<MeshPlan> PlanFor(kube::Client& client, const Json& resource) {
   MeshPlan plan;
   FL_ASSIGN(mesh::Catalog catalog, BuiltInCatalog());

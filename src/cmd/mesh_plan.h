@@ -4,6 +4,7 @@
 #include "kube/client.h"
 #include "mesh/cluster_facts.h"
 #include "mesh/releases.h"
+#include "mesh/skew.h"
 
 namespace fairlead::cmd {
 
@@ -16,6 +17,8 @@ struct MeshPlan {
 };
 
 Result<mesh::Catalog> BuiltInCatalog();
+// Those that the cluster has, not judged yet.
+Result<std::vector<mesh::ControlPlane>> ControlPlanes(kube::Client& client, const mesh::Catalog& catalog);
 // For an IstioCNI, a ZTunnel or an IstioRevision. Errors are what its condition would say.
 Result<MeshPlan> PlanFor(kube::Client& client, const Json& resource);
 // The objects of one of its releases.

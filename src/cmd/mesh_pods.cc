@@ -23,12 +23,11 @@ std::string ModeOf(const Json& pod) {
 Result<MeshPods> ListMeshPods(const kube::Config& config, bool at_risk, bool json) {
   kube::Client client(config);
   FL_ASSIGN(Json cni, client.Get(kube::kIstioCnis, "", "default"));
-  FL_ASSIGN(auto agents,
-            client.List(kube::kPods, Str(cni, "spec", "namespace"), {.label_selector = "k8s-app=istio-cni-node"}));
-  std::erase_if(agents.items, [](const Json& pod) { return Str(pod, "status", "phase") != "Running"; });
+  FL_ASSIGN(auto agents, ListAgents(client, cni));
+  std::erase_if(agents, [](const Json& pod) { return Str(pod, "status", "phase") != "Running"; });
   std::map<std::string, AgentFacts> by_node;
   std::set<std::string> broken;
-  for (AgentFacts& f : AskAgents(config, agents.items)) {
+  for (AgentFacts& f : AskAgents(config, agents)) {
     broken.insert(f.broken.begin(), f.broken.end());
     // Of two agents on a node one answer is enough.
     auto [it, first] = by_node.emplace(f.node, f);

@@ -1,5 +1,6 @@
 #include "cmd/update_command.h"
 
+#include "cmd/agent_facts.h"
 #include "cmd/cni_update.h"
 #include "cmd/kubectl_commands.h"
 #include "cmd/mesh_plan.h"
@@ -39,9 +40,7 @@ Result<Json> TheCni(kube::Client& client) {
 Result<Seen> Look(kube::Client& client) {
   Seen seen;
   FL_ASSIGN(seen.cni, TheCni(client));
-  FL_ASSIGN(auto pods,
-            client.List(kube::kPods, Str(seen.cni, "spec", "namespace"), {.label_selector = "k8s-app=istio-cni-node"}));
-  seen.agents = std::move(pods.items);
+  FL_ASSIGN(seen.agents, ListAgents(client, seen.cni));
   return seen;
 }
 
@@ -49,17 +48,6 @@ Result<Seen> Look(kube::Client& client) {
 const Json& Current(const Json& cni, const char* type) {
   const Json& c = kube::Condition(cni, type);
   return value::Int(c, "observedGeneration") == kube::Generation(cni) ? c : value::Null();
-}
-
-Result<std::vector<mesh::ControlPlane>> ControlPlanes(kube::Client& client, const mesh::Catalog& catalog) {
-  auto shared = [](const kube::ListResult& listed) {
-    std::vector<kube::ObjectPtr> out;
-    for (const Json& o : listed.items) out.push_back(std::make_shared<const Json>(o));
-    return out;
-  };
-  FL_ASSIGN(auto revisions, client.List(kube::kIstioRevisions, "", {}));
-  FL_ASSIGN(auto istios, client.List(kube::kIstios, "", {}));
-  return mesh::ListControlPlanes(shared(revisions), shared(istios), catalog);
 }
 
 bool Fits(const mesh::Version& version, std::vector<mesh::ControlPlane> planes) {

@@ -10,7 +10,6 @@
 #include "kernel/nft.h"
 #include "lab/launcher.h"
 #include "lab/pod_worker.h"
-#include "lab/simulated_nodes.h"
 #include "util/file.h"
 #include "util/log.h"
 #include "util/strings.h"

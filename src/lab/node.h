@@ -66,4 +66,7 @@ class Node {
   std::jthread thread_;
 };
 
+// A node's status as a kubelet posts it.
+Json NodeStatus(const std::string& name, const std::string& ip);
+
 }  // namespace fairlead::lab

@@ -1,5 +1,6 @@
 #include "lab/simulated_nodes.h"
 
+#include "lab/node.h"
 #include "util/fd.h"
 
 namespace fairlead::lab {

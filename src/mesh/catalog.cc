@@ -23,7 +23,6 @@ Result<Catalog> Catalog::Parse(const std::string& yaml, const std::string& what)
       std::string number = v.get<std::string>(), name = "v" + number;
       c.versions_[name] = {name, number, hub, mesh_hub};
       c.end_of_life_[name] = eol;
-      c.names_.push_back(name);
       latest = name;
     }
     if (minor.empty() || latest.empty())

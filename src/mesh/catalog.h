@@ -43,7 +43,7 @@ class Catalog {
   std::map<std::string, Version> versions_;
   std::map<std::string, std::string> aliases_;
   std::map<std::string, bool> end_of_life_;
-  std::vector<std::string> names_, supported_latest_;
+  std::vector<std::string> supported_latest_;
 };
 
 }  // namespace fairlead::mesh
