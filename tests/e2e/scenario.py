@@ -172,9 +172,10 @@ class Update:
         outside = [r for r in load if r not in in_window]
         events = [e for e in c.events("load") + c.events("mesh") if seconds_of(e) >= self.began_ms / 1000 - 1]
         agents = [r["readyMs"] for r in records.values() if r["namespace"] == "istio-cni" and start_wall * 1000 <= r["readyMs"] <= first_end * 1000]
-        for e in events:
-            if e["type"] == "Warning" and (e["reason"] != "Unhealthy" or of_ready_pod(e, records)):
-                self.say(f"      {e['reason']}: {e['involvedObject']['name']}: {e['message']}")
+        self.warnings = [f"{e['reason']}: {e['involvedObject']['name']}: {e['message']}" for e in events
+                         if e["type"] == "Warning" and (e["reason"] != "Unhealthy" or of_ready_pod(e, records))]
+        for warning in self.warnings:
+            self.say("      " + warning)
         figures = {
             **({"updates": len(windows)} if self.there_and_back else {}),
             "pods created under load": len(load),
