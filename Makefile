@@ -7,12 +7,14 @@ PACKAGES := g++ cmake ninja-build ccache pkg-config python3 libboost-dev libssl-
 FUZZ_PACKAGES := clang-19 libclang-rt-19-dev llvm-19
 FUZZ_SECONDS ?= 60
 K8S_PACKAGES := etcd-server containerd runc buildah openssl util-linux binutils
+BROWSER_PACKAGES := chromium chromium-driver fonts-dejavu-core
 IMAGE_VERSIONS ?= 1.28.5,1.28.6
 
-.PHONY: help demo test unit unit-build e2e k8s k8s-deps k8s-programs k8s-up k8s-down bench fuzz fuzz-build fuzz-deps images build install deb archive deps format generate clean
+.PHONY: help demo test unit unit-build e2e browser browser-deps k8s k8s-deps k8s-programs k8s-up k8s-down bench fuzz fuzz-build fuzz-deps images build install deb archive deps format generate clean
 help:
 	@echo "make demo    update the Istio CNI on an embedded three-node cluster, under traffic, and show what that did"
 	@echo "make test    build, then run every test (as root: the tests make network namespaces)"
+	@echo "make browser run the tests of the live view in Chromium (needs npm's registry for an accessibility checker)"
 	@echo "make k8s     run the tests on real Kubernetes, three nodes on this machine (needs root, Go and its module proxy)"
 	@echo "make k8s-up  start that cluster to try things on, and print its kubeconfig; make k8s-down ends it"
 	@echo "make images  build the container images into build/images-oci (IMAGE_VERSIONS=1.28.5,1.28.6)"
@@ -27,7 +29,8 @@ help:
 deps: DEPS := $(PACKAGES)
 k8s-deps: DEPS := $(PACKAGES) $(K8S_PACKAGES)
 fuzz-deps: DEPS := $(PACKAGES) $(FUZZ_PACKAGES)
-deps k8s-deps fuzz-deps:
+browser-deps: DEPS := $(PACKAGES) $(BROWSER_PACKAGES)
+deps k8s-deps fuzz-deps browser-deps:
 	@missing=""; for p in $(DEPS); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q "install ok installed" || missing="$$missing $$p"; done; \
 	if [ -n "$$missing" ]; then \
 	  echo "Installing Debian packages:$$missing"; \
@@ -58,6 +61,9 @@ unit-build: deps
 e2e: build
 	@FAIRLEAD_BUILD=$(CURDIR)/$(BUILD) python3 tests/run.py e2e
 
+browser: browser-deps build
+	@FAIRLEAD_BUILD=$(CURDIR)/$(BUILD) python3 tests/run.py browser
+
 k8s: k8s-deps build
 	@FAIRLEAD_BUILD=$(CURDIR)/$(BUILD) python3 tests/run.py k8s
 
@@ -75,6 +81,7 @@ bench: k8s-deps build
 	@FAIRLEAD_BUILD=$(CURDIR)/$(BUILD) python3 tests/bench/charts.py
 	@FAIRLEAD_BUILD=$(CURDIR)/$(BUILD) python3 tests/bench/dataplane.py
 	@FAIRLEAD_BUILD=$(CURDIR)/$(BUILD) python3 tests/bench/scale.py
+	@FAIRLEAD_BUILD=$(CURDIR)/$(BUILD) python3 tests/bench/view.py
 	@FAIRLEAD_BUILD=$(CURDIR)/$(BUILD) python3 tests/bench/kubernetes.py
 
 fuzz: fuzz-build

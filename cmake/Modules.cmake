@@ -5,6 +5,7 @@ fairlead_embed(NAME lab_types DIR config/lab)
 fairlead_embed(NAME catalog DIR config/catalog)
 fairlead_embed(NAME profiles DIR config/profiles)
 fairlead_embed(NAME charts DIR charts)
+fairlead_embed(NAME web DIR web)
 
 fairlead_module(NAME util LAYER 0 LIBS ${UTF8PROC}
   SOURCES clock.cc fd.cc file.cc line_diff.cc log.cc memory.cc result.cc strings.cc subprocess.cc unicode.cc unix_socket.cc
@@ -48,6 +49,9 @@ fairlead_module(NAME lab LAYER 4 DEPS util value http kernel kube controller LIB
 fairlead_module(NAME mesh LAYER 4 DEPS util value http kube chart controller LIBS ${RE2}
   SOURCES applier.cc caches.cc catalog.cc cluster_facts.cc daemonset.cc helm_release.cc installer.cc istio.cc istiocni.cc istiorevision.cc istiorevisiontag.cc known_values.cc operator.cc readiness.cc reconciler.cc releases.cc remote_probe.cc resources.cc rollout_plan.cc skew.cc status.cc usage.cc values.cc ztunnel.cc
   TESTS mesh_test.cc TEST_LIBS fl_embedded_catalog fl_embedded_profiles fl_embedded_charts)
+fairlead_module(NAME view LAYER 5 DEPS util value http kube mesh LIBS fl_embedded_web OpenSSL::Crypto
+  SOURCES access.cc board.cc cluster.cc hub.cc service.cc
+  TESTS view_test.cc)
 if(FAIRLEAD_TESTS)
   # The whole operator against the lab's API server: minutes, where the module's own tests take moments.
   add_executable(operator_test src/mesh/behaviours_test.cc src/mesh/operator_test.cc src/mesh/operator_views_test.cc)

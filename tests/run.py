@@ -2,6 +2,7 @@
 """Runs the test binaries and the end-to-end tests, and sums up: how many ran, failed, were skipped, and why.
 
     tests/run.py [unit] [netns] [e2e]     all of them by default
+    tests/run.py browser                  of the live view, in Chromium; with FAIRLEAD_REQUIRE_BROWSER=1 it fails where there is none
     tests/run.py k8s                      on real Kubernetes; with FAIRLEAD_REQUIRE_K8S=1 it fails where there can be none
 """
 import os
@@ -99,6 +100,9 @@ def main():
     if "e2e" in wanted:
         print("End-to-end tests on the lab", flush=True)
         run_python(os.environ.get("FAIRLEAD_E2E", "test_*.py"), total)
+    if "browser" in wanted:
+        print("Tests of the live view in a browser", flush=True)
+        run_python("test_*.py", total, "browser")
     if "k8s" in wanted:
         print("Tests on real Kubernetes", flush=True)
         run_kubernetes(total)

@@ -8,6 +8,7 @@
 #include "cmd/chart_diff.h"
 #include "cmd/cli_docs.h"
 #include "cmd/cni_update.h"
+#include "cmd/dashboard.h"
 #include "cmd/kubectl_commands.h"
 #include "cmd/mesh_pods.h"
 #include "cmd/node_report.h"
@@ -138,6 +139,11 @@ int main(int argc, char** argv) {
   auto* pods = app.add_subcommand("pods", "Show the pods of the mesh, and whether each has its rules");
   bool at_risk = false;
   pods->add_flag("--at-risk", at_risk, "Only those that are not known to; exit status 3 when there are any");
+  uint16_t dashboard_port = 0;
+  auto* dashboard = app.add_subcommand(
+      "dashboard", "Show the live view in a browser: nodes, the update, control planes, pods, Events");
+  dashboard->add_option("--port", dashboard_port, "The loopback port to serve it on; 0: any free one")
+      ->capture_default_str();
   auto* history = app.add_subcommand("history", "Show the versions of the CNI that were installed everywhere");
   for (auto* c : {preflight, history, status, versions, pods})
     c->add_option("-o,--output", o.output, "json")->check(CLI::IsMember({"json"}));
@@ -240,6 +246,12 @@ int main(int argc, char** argv) {
                                   : cmd::RunUpdate(*config, update, signals.token());
     if (!done.ok()) fprintf(stderr, "error: %s\n", done.error().message.c_str());
     return done.ok() ? *done : cmd::kFailed;
+  }
+  if (config.ok() && dashboard->parsed()) {
+    cmd::StopOnSignals signals;
+    Status shown = cmd::ShowDashboard(*config, dashboard_port, signals.token());
+    if (!shown.ok()) fprintf(stderr, "error: %s\n", shown.error().message.c_str());
+    return shown.ok() ? cmd::kDone : cmd::kFailed;
   }
   if (config.ok() && pods->parsed()) {
     auto listed = cmd::ListMeshPods(*config, at_risk, o.output == "json");

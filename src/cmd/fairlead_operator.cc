@@ -20,6 +20,8 @@
 #include "util/file.h"
 #include "util/log.h"
 #include "util/strings.h"
+#include "view/cluster.h"
+#include "view/service.h"
 
 namespace {
 
@@ -28,7 +30,7 @@ using namespace fairlead;
 struct Flags {
   std::string config_file = "/etc/sail-operator/config.properties";
   std::string kubeconfig, catalog_file, hub, mesh_hub, chart_dir, resource_dir,
-      log_level = "info", ns, health = "0.0.0.0:8081", metrics = "0.0.0.0:8443";
+      log_level = "info", ns, health = "0.0.0.0:8081", metrics = "0.0.0.0:8443", view = "127.0.0.1:8090";
   bool leader_elect = true, log_json = false;
 };
 
@@ -79,6 +81,30 @@ Result<mesh::OperatorConfig> LoadOperatorConfig(const Flags& flags, mesh::Cluste
   return config;
 }
 
+// The live view of what the operator's caches hold, for who may list it. Its handlers are added to the caches before
+// those start.
+class LiveView {
+ public:
+  LiveView(kube::Client& client, mesh::Operator& op)
+      : cluster_(client,
+                 {op.caches.cnis, op.caches.istios, op.caches.revisions, op.caches.daemonsets, op.caches.cni_pods,
+                  op.caches.nodes},
+                 op.config.catalog, nullptr, [this] { hub_.Changed(); }),
+        hub_([this] { return cluster_.See(); }, [this](bool yes) { cluster_.Watched(yes); }),
+        access_(client) {}
+  Status Start(const std::string& host, uint16_t port) {
+    service_ = std::make_unique<view::Service>(
+        hub_, access_, view::ServiceOptions{.host = host, .port = port, .asks_for_token = true});
+    return service_->Start();
+  }
+
+ private:
+  view::Cluster cluster_;
+  view::Hub hub_;
+  view::ClusterAccess access_;
+  std::unique_ptr<view::Service> service_;
+};
+
 // Calls `lead` while this process leads, or at once where there is no election.
 Status Lead(kube::Client& client, const Flags& flags, const std::string& ns,
             const std::function<void(std::stop_token)>& lead, const std::stop_token& stop) {
@@ -125,6 +151,13 @@ Status Run(const Flags& flags, const std::stop_token& stop) {
   mesh::IstioRevisionController revision(op, usage);
   mesh::IstioRevisionTagController tag(op, usage);
   mesh::ZtunnelController ztunnel(op);
+  LiveView live_view(client, op);
+  if (flags.view != "0") {
+    FL_ASSIGN(auto address, ParseAddress(flags.view));
+    if (Status shown = live_view.Start(address.first, address.second); !shown.ok())
+      Log(Level::kWarn, "the live view is not served; the operator works without it",
+          {{"flag", "--view-bind-address=" + flags.view}, {"error", shown.error().message}});
+  }
   const std::initializer_list<mesh::Reconciler*> controllers = {&cni, &istio, &revision, &tag, &ztunnel};
   op.caches.Start();
   auto lead = [&](const std::stop_token& s) {
@@ -164,6 +197,9 @@ int main(int argc, char** argv) {
   app.add_option("--health-probe-bind-address", flags.health, "Address of /healthz and /readyz; 0 turns it off")
       ->capture_default_str();
   app.add_option("--metrics-bind-address", flags.metrics, "Address of /metrics; 0 turns it off")->capture_default_str();
+  app.add_option("--view-bind-address", flags.view,
+                 "Loopback address of the live view, which kubectl port-forward reaches; 0 turns it off")
+      ->capture_default_str();
   app.add_option("--leader-elect", flags.leader_elect, "Only one of several operators works at a time")
       ->capture_default_str();
   app.add_option("--log-level", flags.log_level, "debug, info, warn or error")->capture_default_str();

@@ -50,17 +50,11 @@ const Json& Current(const Json& cni, const char* type) {
   return value::Int(c, "observedGeneration") == kube::Generation(cni) ? c : value::Null();
 }
 
-bool Fits(const mesh::Version& version, std::vector<mesh::ControlPlane> planes) {
-  mesh::JudgeSkew(version, planes);
-  return mesh::SkewMessage(planes).empty();
-}
-
 // The newest supported version that every control plane can be served with.
 Result<std::string> NewestThatFits(kube::Client& client) {
   FL_ASSIGN(mesh::Catalog catalog, BuiltInCatalog());
   FL_ASSIGN(auto planes, ControlPlanes(client, catalog));
-  for (const mesh::Version& version : catalog.Supported())
-    if (!version.is_candidate() && Fits(version, planes)) return version.name;
+  if (std::string version = mesh::NewestThatFits(catalog, planes); !version.empty()) return version;
   return MakeError(Code::kNotFound,
                    "no supported version fits all control planes (fairlead versions lists them); name one");
 }

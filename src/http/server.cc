@@ -41,10 +41,12 @@ class Writer : public ResponseWriter {
     ok_ = stream_.WriteAll(out);
     stream_.ExchangeWake(wake);
   }
-  void BeginStream(int status, const std::string& type) override {
+  void BeginStream(int status, const std::string& type, const Headers& headers) override {
     answered_ = streaming_ = true;
     stream_.SetDeadline(timeout_);
-    ok_ = stream_.WriteAll(StatusLine(status, type) + "transfer-encoding: chunked\r\n\r\n");
+    std::string out = StatusLine(status, type);
+    for (const auto& [k, v] : headers) out += k + ": " + v + "\r\n";
+    ok_ = stream_.WriteAll(out + "transfer-encoding: chunked\r\n\r\n");
   }
   bool Write(std::string_view bytes) override {
     if (bytes.empty()) return ok_;

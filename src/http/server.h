@@ -29,7 +29,7 @@ class ResponseWriter {
  public:
   virtual ~ResponseWriter() = default;
   virtual void Send(int status, const std::string& content_type, std::string body, const Headers& headers = {}) = 0;
-  virtual void BeginStream(int status, const std::string& content_type) = 0;
+  virtual void BeginStream(int status, const std::string& content_type, const Headers& headers = {}) = 0;
   virtual bool Write(std::string_view bytes) = 0;  // false: the client is gone
   virtual bool ClientGone() = 0;                   // looks, does not wait
   virtual int wake_fd() const = 0;                 // readable when the server stops

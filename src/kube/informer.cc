@@ -42,6 +42,11 @@ std::vector<ObjectPtr> Informer::List() const {
   return out;
 }
 
+std::vector<std::pair<std::string, ObjectPtr>> Informer::Entries() const {
+  std::lock_guard lock(mutex_);
+  return {store_.begin(), store_.end()};
+}
+
 size_t Informer::size() const {
   std::lock_guard lock(mutex_);
   return store_.size();

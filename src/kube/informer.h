@@ -34,6 +34,8 @@ class Informer {
 
   ObjectPtr Get(const std::string& key) const;  // null when absent
   std::vector<ObjectPtr> List() const;
+  std::vector<std::pair<std::string, ObjectPtr>> Entries()
+      const;  // with their keys, for objects trimmed of their names
   const Resource& resource() const { return resource_; }
 
  private:

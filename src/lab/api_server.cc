@@ -150,7 +150,7 @@ void ApiServer::Route(http::Request& r, http::ResponseWriter& w) {
   t.plural = parts[at];
   if (parts.size() > at + 1) t.name = parts[at + 1];
   if (parts.size() > at + 2) t.subresource = parts[at + 2];
-  if (t.group == "authorization.k8s.io" && t.plural == "selfsubjectaccessreviews") return ReviewAccess(r, w, *user);
+  if (t.group == "authorization.k8s.io" || t.group == "authentication.k8s.io") return Review(r, w, *user, t);
   t.type = rest_.registry().Find(t.group, t.version, t.plural);
   if (t.type && t.type->resource.kind == "Pod" && t.subresource == "proxy") return Proxy(r, w, *user, t);
   if (t.type && t.group == "apps" && t.subresource == "scale") return Scale(r, w, *user, t);
@@ -518,18 +518,46 @@ void ApiServer::IssueToken(const http::Request& r, http::ResponseWriter& w, cons
   Reply(w, 201, out);
 }
 
-void ApiServer::ReviewAccess(const http::Request& r, http::ResponseWriter& w, const User& user) {
-  static const ResourceType review{
-      .resource = {"authorization.k8s.io", "v1", "selfsubjectaccessreviews", false, "SelfSubjectAccessReview"}};
-  auto body = Body(r, review);
+// What is asked and answered at once, and never kept: may I, may that user, whose token is this?
+void ApiServer::Review(const http::Request& r, http::ResponseWriter& w, const User& user, const Target& t) {
+  static const std::map<std::string, ResourceType> known = [] {
+    std::map<std::string, ResourceType> out;
+    for (const kube::Resource& resource :
+         {kube::Resource{"authentication.k8s.io", "v1", "tokenreviews", false, "TokenReview"},
+          {"authorization.k8s.io", "v1", "subjectaccessreviews", false, "SubjectAccessReview"},
+          {"authorization.k8s.io", "v1", "selfsubjectaccessreviews", false, "SelfSubjectAccessReview"}})
+      out[resource.plural].resource = resource;
+    return out;
+  }();
+  auto type = known.find(t.plural);
+  if (type == known.end() || type->second.resource.group != t.group) return ReplyStatus(w, NoSuchResource());
+  if (r.method != "POST") return ReplyStatus(w, NotAllowed());
+  bool self = t.plural == "selfsubjectaccessreviews";  // of oneself anyone may ask
+  if (auto refused = Authorize(rest_.store(), user, {"create", t.group, t.plural, "", "", "", ""}); refused && !self)
+    return ReplyStatus(w, Forbidden(type->second, "", *refused));
+  auto body = Body(r, type->second);
   if (!body) return ReplyStatus(w, body.error());
-  const Json& a = At(*body, "spec", "resourceAttributes");
-  auto refused = Authorize(rest_.store(), user,
-                           {Str(a, "verb"), Str(a, "group"), Str(a, "resource"), Str(a, "subresource"),
-                            Str(a, "namespace"), Str(a, "name"), Str(*body, "spec", "nonResourceAttributes", "path")});
   Json out = *body;
-  out["status"] = {{"allowed", !refused}};
-  if (refused) out["status"]["reason"] = *refused;
+  const Json& spec = At(*body, "spec");
+  if (t.plural == "tokenreviews") {
+    auto whose = tokens_.Verify(Str(spec, "token"), rest_.store());
+    if (whose.ok())
+      out["status"] = {{"authenticated", true}, {"user", {{"username", whose->name}, {"groups", whose->groups}}}};
+    else
+      out["status"] = {{"authenticated", false}, {"error", whose.error().message}};
+  } else {
+    User about = user;
+    if (!self) {
+      about = {Str(spec, "user"), {}};
+      for (const Json& group : At(spec, "groups")) about.groups.push_back(value::AsString(group));
+    }
+    const Json& a = At(spec, "resourceAttributes");
+    auto refused = Authorize(rest_.store(), about,
+                             {Str(a, "verb"), Str(a, "group"), Str(a, "resource"), Str(a, "subresource"),
+                              Str(a, "namespace"), Str(a, "name"), Str(spec, "nonResourceAttributes", "path")});
+    out["status"] = {{"allowed", !refused}};
+    if (refused) out["status"]["reason"] = *refused;
+  }
   Reply(w, 201, out);
 }
 

@@ -43,7 +43,7 @@ class ApiServer {
   void Proxy(const http::Request& r, http::ResponseWriter& w, const User& user, const Target& t);
   void Scale(http::Request& r, http::ResponseWriter& w, const User& user, const Target& t);
   void IssueToken(const http::Request& r, http::ResponseWriter& w, const Target& t);
-  void ReviewAccess(const http::Request& r, http::ResponseWriter& w, const User& user);
+  void Review(const http::Request& r, http::ResponseWriter& w, const User& user, const Target& t);
 
   Rest& rest_;
   TokenAuthority& tokens_;

@@ -37,9 +37,11 @@ void KeepUsage(Json& pod) {
   pod = std::move(kept);
 }
 
-// What readiness.h reads of an agent's pod.
+// What readiness.h reads of an agent's pod, and when it came to be what it is.
 void KeepAgentPod(Json& pod) {
-  Json meta = {{"name", kube::Name(pod)}, {"namespace", kube::Namespace(pod)}};
+  Json meta = {{"name", kube::Name(pod)},
+               {"namespace", kube::Namespace(pod)},
+               {"creationTimestamp", At(pod, "metadata", "creationTimestamp")}};
   const std::string version = "app.kubernetes.io/version";
   meta["labels"][version] = kube::Label(pod, version);
   if (const Json& owner = kube::ControllerOf(pod); !owner.is_null())
@@ -48,9 +50,15 @@ void KeepAgentPod(Json& pod) {
   Json status = {{"phase", value::Str(pod, "status", "phase")}};
   for (const Json& c : At(pod, "status", "conditions"))
     if (value::Str(c, "type") == "Ready")
-      status["conditions"] = {{{"type", "Ready"}, {"status", value::Str(c, "status")}}};
-  for (const Json& c : At(pod, "status", "containerStatuses"))
-    if (!value::Bool(c, "ready")) status["containerStatuses"].push_back(c);
+      status["conditions"] = {{{"type", "Ready"},
+                               {"status", value::Str(c, "status")},
+                               {"lastTransitionTime", At(c, "lastTransitionTime")}}};
+  for (const Json& c : At(pod, "status", "containerStatuses")) {
+    if (!value::Bool(c, "ready"))
+      status["containerStatuses"].push_back(c);
+    else if (const Json& started = At(c, "state", "running", "startedAt"); !started.is_null())
+      status["containerStatuses"].push_back({{"ready", true}, {"state", {{"running", {{"startedAt", started}}}}}});
+  }
   pod = {{"metadata", meta},
          {"spec", {{"nodeName", value::Str(pod, "spec", "nodeName")}}},
          {"status", status},
@@ -69,6 +77,9 @@ void KeepReadiness(Json& node) {
 }
 
 }  // namespace
+
+void TrimAgents(kube::Informer& pods) { pods.SetTrim(KeepAgentPod); }
+void TrimNodes(kube::Informer& nodes) { nodes.SetTrim(KeepReadiness); }
 
 Caches::Caches(kube::Api& api)
     : istios(api, kube::kIstios),
@@ -106,8 +117,8 @@ Caches::Caches(kube::Api& api)
       owned{&daemonsets, &deployments, &configmaps, &accounts, &mutating_webhooks, &validating_webhooks} {
   workloads.SetTrim(KeepUsage);
   namespaces.SetTrim(KeepLabels);
-  nodes.SetTrim(KeepReadiness);
-  for (kube::Informer* i : {&cni_pods, &ztunnel_pods}) i->SetTrim(KeepAgentPod);
+  TrimNodes(nodes);
+  for (kube::Informer* i : {&cni_pods, &ztunnel_pods}) TrimAgents(*i);
   for (kube::Informer* i : {&configmaps, &accounts, &mutating_webhooks, &validating_webhooks}) i->SetTrim(KeepMetadata);
 }
 

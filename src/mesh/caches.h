@@ -8,6 +8,10 @@
 
 namespace fairlead::mesh {
 
+// Keeps of agents' pods, and of nodes, what the operator and the live view look at.
+void TrimAgents(kube::Informer& pods);
+void TrimNodes(kube::Informer& nodes);
+
 struct Caches {
   explicit Caches(kube::Api& api);
   void Start();

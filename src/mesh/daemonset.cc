@@ -7,17 +7,22 @@ constexpr size_t kFailingListed = 50;  // a status that names thousands is one t
 
 }  // namespace
 
-Rollout LookAtDaemonSet(const Json& applied, const kube::Informer& daemonsets, const kube::Informer& all_pods,
-                        const std::string& ns, const std::string& name) {
-  auto ds = daemonsets.Get(kube::Key(ns, name));
-  std::vector<kube::ObjectPtr> held;
-  std::vector<const Json*> pods;
-  for (auto& pod : all_pods.List())
-    if (kube::Namespace(*pod) == ns && ds && value::Str(kube::ControllerOf(*pod), "uid") == kube::Uid(*ds)) {
-      held.push_back(pod);
-      pods.push_back(pod.get());
-    }
-  return ComputeRollout(applied, ds ? *ds : Json(), pods, name);
+Rollout DaemonSetView::Look(const Json& applied, const std::string& ns, const std::string& name) {
+  auto ds = daemonsets_.Get(kube::Key(ns, name));
+  const Json& live = ds ? *ds : value::Null();
+  if (std::string wanted = WantedTemplate(applied, live); template_ != wanted) {
+    known_.Clear();
+    template_ = wanted;
+  }
+  auto read = [&](const Json& pod) {
+    return Owned{kube::Namespace(pod), value::Str(kube::ControllerOf(pod), "uid"), ReadAgentPod(pod, template_)};
+  };
+  std::string uid = kube::Uid(live);
+  std::vector<const AgentPod*> own;
+  for (const auto& object : pods_.List())
+    if (const Owned& pod = known_.Of(object, read); ds && pod.ns == ns && pod.owner == uid) own.push_back(&pod.pod);
+  known_.Sweep();
+  return ComputeRollout(applied, live, own, name);
 }
 
 void DescribeRollout(Json& status, const Rollout& r) {

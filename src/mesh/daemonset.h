@@ -1,13 +1,29 @@
 // How far a DaemonSet of ours is, from the caches, and as status says it.
 #pragma once
-#include "kube/informer.h"
+#include "kube/memo.h"
 #include "mesh/readiness.h"
 
 namespace fairlead::mesh {
 
-// `applied` as in ComputeRollout.
-Rollout LookAtDaemonSet(const Json& applied, const kube::Informer& daemonsets, const kube::Informer& pods,
-                        const std::string& ns, const std::string& name);
+// A look costs what changed since the last one. Not thread-safe; a controller has its own.
+class DaemonSetView {
+ public:
+  DaemonSetView(const kube::Informer& daemonsets, const kube::Informer& pods) : daemonsets_(daemonsets), pods_(pods) {}
+
+  // `applied` as in ComputeRollout.
+  Rollout Look(const Json& applied, const std::string& ns, const std::string& name);
+
+ private:
+  struct Owned {
+    std::string ns, owner;
+    AgentPod pod;
+  };
+  const kube::Informer& daemonsets_;
+  const kube::Informer& pods_;
+  std::string template_;  // that what is known was read with
+  kube::Memo<Owned> known_;
+};
+
 // Sets status.rollout and status.runningVersion.
 void DescribeRollout(Json& status, const Rollout& rollout);
 

@@ -1,6 +1,5 @@
 #include "mesh/istiocni.h"
 
-#include "mesh/daemonset.h"
 #include "mesh/values.h"
 #include "util/strings.h"
 
@@ -28,7 +27,8 @@ IstioCniController::IstioCniController(Operator& op)
     : Reconciler(
           op, op.caches.cnis,
           {.resource = kube::kIstioCnis, .finalizer = true, .ready = true, .state_order = {"Reconciled", "Ready"}},
-          std::chrono::seconds(30)) {
+          std::chrono::seconds(30)),
+      agents_(op.caches.daemonsets, op.caches.cni_pods) {
   OnChanges(op.caches.cni_pods);
   OnChange(op.caches.nodes, [](const kube::ObjectPtr& before, const kube::ObjectPtr& now) {
     return before && now && At(*before, "status") != At(*now, "status");
@@ -130,7 +130,7 @@ Result<Reconciler::Looked> IstioCniController::Look(const Json& cni, Json& statu
     if (auto it = installed.workloads.find("DaemonSet/" + ns + "/" + kDaemonSet); it != installed.workloads.end())
       applied = it->second;
   }
-  Rollout rollout = LookAtDaemonSet(applied, op_.caches.daemonsets, op_.caches.cni_pods, ns, kDaemonSet);
+  Rollout rollout = agents_.Look(applied, ns, kDaemonSet);
   status["controlPlanes"] = ToJson(planes);
   Looked looked{.problem = problem, .again_after = std::nullopt};
   SetReconciled(status, problem, generation);

@@ -3,7 +3,7 @@
 // Guarantees: status never says Ready for a generation whose agents do not run everywhere. What cannot be applied
 // leaves the running agents as they are.
 #pragma once
-#include "mesh/readiness.h"
+#include "mesh/daemonset.h"
 #include "mesh/reconciler.h"
 #include "mesh/rollout_plan.h"
 #include "mesh/skew.h"
@@ -24,6 +24,8 @@ class IstioCniController : public Reconciler {
   std::vector<std::string> NodesDown(const Json& cni) const;
   void DescribeProgress(const Json& cni, Json& status, const Rollout& rollout, const Progress& progress,
                         const std::vector<std::string>& down);
+
+  DaemonSetView agents_;
 };
 
 }  // namespace fairlead::mesh

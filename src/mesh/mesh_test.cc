@@ -229,8 +229,10 @@ struct World {
     pods.push_back(p);
   }
   Rollout Look() const {
-    std::vector<const Json*> all;
-    for (const Json& p : pods) all.push_back(&p);
+    std::vector<AgentPod> read;
+    for (const Json& p : pods) read.push_back(ReadAgentPod(p, WantedTemplate(applied, live)));
+    std::vector<const AgentPod*> all;
+    for (const AgentPod& p : read) all.push_back(&p);
     return ComputeRollout(applied, live, all);
   }
 };

@@ -1,6 +1,8 @@
 #include "mesh/readiness.h"
 
-#include <map>
+#include <set>
+#include <string_view>
+#include <unordered_set>
 
 #include "kube/object.h"
 #include "util/strings.h"
@@ -13,8 +15,6 @@ using value::Int;
 using value::Str;
 
 constexpr size_t kFailingTold = 5;  // in a message; the list has more
-
-std::string VersionOf(const Json& pod) { return Str(pod, "metadata", "labels", "app.kubernetes.io/version"); }
 
 std::vector<int64_t> Numbers(const std::string& version) {
   std::vector<int64_t> out;
@@ -38,7 +38,6 @@ bool IsOf(const Json& pod, const std::string& of_template) {
   return true;
 }
 
-// Its processes are gone; the object follows when the kubelet has cleaned up.
 bool HasEnded(const Json& pod) {
   std::string phase = Str(pod, "status", "phase");
   return phase == "Succeeded" || phase == "Failed";
@@ -50,7 +49,6 @@ bool IsObserved(const Json& applied, const Json& live) {
          Int(live, "status", "observedGeneration") >= kube::Generation(live);
 }
 
-// Why a pod does not become ready, when there is something to say.
 std::optional<FailingNode> WhyFailing(const Json& pod) {
   for (const Json& c : At(pod, "status", "containerStatuses")) {
     std::string reason = Str(c, "state", "waiting", "reason"), message = Str(c, "state", "waiting", "message");
@@ -86,7 +84,24 @@ std::string Fingerprint(const Json& tmpl) {
   return out;
 }
 
-Rollout ComputeRollout(const Json& applied, const Json& live, const std::vector<const Json*>& pods,
+AgentPod ReadAgentPod(const Json& pod, const std::string& tmpl) {
+  AgentPod read;
+  read.node = Str(pod, "spec", "nodeName");
+  read.version = Str(pod, "metadata", "labels", "app.kubernetes.io/version");
+  read.current = IsOf(pod, tmpl);
+  read.serves = kube::IsPodReady(pod);
+  read.deleting = kube::IsDeleting(pod);
+  read.ready = read.serves && !read.deleting;
+  read.ended = HasEnded(pod);
+  if (!read.ready && !read.deleting) read.failing = WhyFailing(pod);
+  return read;
+}
+
+std::string WantedTemplate(const Json& applied, const Json& live) {
+  return Fingerprint(At(applied.is_null() ? live : applied, "spec", "template"));
+}
+
+Rollout ComputeRollout(const Json& applied, const Json& live, const std::vector<const AgentPod*>& pods,
                        const std::string& name) {
   Rollout r;
   auto unready = [&](const char* reason, const std::string& message) {
@@ -104,27 +119,20 @@ Rollout ComputeRollout(const Json& applied, const Json& live, const std::vector<
     if (!failing.empty()) r.message += "; " + Join(failing, "; ");
     return r;
   };
-  const std::string tmpl = Fingerprint(At(applied.is_null() ? live : applied, "spec", "template"));
-  std::map<std::string, bool> serves;  // node -> a ready pod of the applied template
-  std::map<std::string, std::string> oldest;
-  for (const Json* pod : pods) {
-    std::string node = Str(*pod, "spec", "nodeName");
-    bool current = IsOf(*pod, tmpl), ready = kube::IsPodReady(*pod) && !kube::IsDeleting(*pod);
-    if (current && ready) serves[node] = true;
-    if (kube::IsPodReady(*pod)) {
-      std::string v = VersionOf(*pod);
-      if (!oldest.contains(node) || IsOlder(v, oldest[node])) oldest[node] = v;
-    }
-    if (!current && !HasEnded(*pod)) ++r.outdated;
-    if (current && !ready && !kube::IsDeleting(*pod))
-      if (auto failing = WhyFailing(*pod)) r.failing.push_back(*failing);
+  std::unordered_set<std::string_view> updated;  // nodes with a ready pod of the applied template
+  std::set<std::string_view> serving;            // versions
+  for (const AgentPod* pod : pods) {
+    if (pod->current && pod->ready) updated.insert(pod->node);
+    if (pod->serves) serving.insert(pod->version);
+    if (!pod->current && !pod->ended) ++r.outdated;
+    if (pod->current && pod->failing) r.failing.push_back(*pod->failing);
   }
-  for (const auto& [node, v] : oldest)
-    if (r.running_version.empty() || IsOlder(v, r.running_version)) r.running_version = v;
+  for (std::string_view version : serving)
+    if (std::string v(version); r.running_version.empty() || IsOlder(v, r.running_version)) r.running_version = v;
   if (live.is_null() && applied.is_null()) return unready("DaemonSetNotReady", name + " DaemonSet not found");
   const Json& s = At(live, "status");
   r.desired = Int(s, "desiredNumberScheduled");
-  r.updated = static_cast<int64_t>(serves.size());
+  r.updated = static_cast<int64_t>(updated.size());
   r.ready_nodes = Int(s, "numberReady");
   bool observed = IsObserved(applied, live);
   bool old_left = r.outdated > 0;

@@ -2,6 +2,7 @@
 // meaning: the DaemonSet's controller has seen what was applied, and on every node the pod that serves is of it, and
 // available.
 #pragma once
+#include <optional>
 #include <vector>
 
 #include "value/json.h"
@@ -17,6 +18,22 @@ struct FailingNode {
   std::string node, pod, reason, message;
 };
 
+// What a rollout reads of one agent's pod.
+struct AgentPod {
+  std::string node, version;
+  bool current = false;  // of the template
+  bool ready = false;    // and not being deleted
+  bool serves = false;   // ready, even if it is being deleted
+  bool deleting = false;
+  bool ended = false;                  // its processes are gone; the object follows when the kubelet has cleaned up
+  std::optional<FailingNode> failing;  // why it is not ready, when there is something to say
+};
+
+// `tmpl`: the fingerprint of the template that the pod should be of.
+AgentPod ReadAgentPod(const Json& pod, const std::string& tmpl);
+// The fingerprint of the template that pods should be of. The arguments are those of ComputeRollout.
+std::string WantedTemplate(const Json& applied, const Json& live);
+
 struct Rollout {
   bool ready = false;
   bool updating = false;  // some node does not run what was applied
@@ -28,8 +45,9 @@ struct Rollout {
 };
 
 // `applied`: the DaemonSet as the API server answered the operator's last apply (null: not applied yet). `live`: as the
-// cache has it now (null: absent). `pods`: the DaemonSet's pods. `name`: the DaemonSet's, for messages.
-Rollout ComputeRollout(const Json& applied, const Json& live, const std::vector<const Json*>& pods,
+// cache has it now (null: absent). `pods`: the DaemonSet's pods, read with WantedTemplate. `name`: the DaemonSet's, for
+// messages.
+Rollout ComputeRollout(const Json& applied, const Json& live, const std::vector<const AgentPod*>& pods,
                        const std::string& name = "istio-cni-node");
 
 struct ControlPlaneState {

@@ -9,6 +9,16 @@ namespace fairlead::mesh {
 using value::At;
 using value::Str;
 
+namespace {
+
+bool SameButStatus(const Json& a, const Json& b) {
+  for (const char* key : {"uid", "generation", "annotations", "labels", "deletionTimestamp", "finalizers"})
+    if (At(a, "metadata", key) != At(b, "metadata", key)) return false;
+  return true;
+}
+
+}  // namespace
+
 Reconciler::Reconciler(Operator& op, kube::Informer& objects, KindTraits traits, Millis look_period)
     : op_(op),
       installer_(op, look_period),
@@ -18,7 +28,10 @@ Reconciler::Reconciler(Operator& op, kube::Informer& objects, KindTraits traits,
       controller_(
           ToLower(traits_.resource.kind), [this](const std::string& key) { return Reconcile(key); }, op.metrics) {
   objects_.AddHandler([this](const kube::ObjectPtr& before, const kube::ObjectPtr& now) {
-    controller_.Enqueue(kube::Name(now ? *now : *before));
+    // A status is mostly what was written here: it must not bring about the next look at once, which in a large cluster
+    // would find something new to write each time.
+    bool only_status = before && now && SameButStatus(*before, *now);
+    controller_.Enqueue(kube::Name(now ? *now : *before), only_status ? Gathering() : Millis(0));
   });
   for (kube::Informer* owned : op_.caches.owned)
     owned->AddHandler([this](const kube::ObjectPtr& before, const kube::ObjectPtr& now) {

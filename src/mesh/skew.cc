@@ -93,4 +93,15 @@ std::string SkewMessage(const std::vector<ControlPlane>& planes) {
   return Join(all, "; ");
 }
 
+bool Fits(const Version& cni, std::vector<ControlPlane> planes) {
+  JudgeSkew(cni, planes);
+  return SkewMessage(planes).empty();
+}
+
+std::string NewestThatFits(const Catalog& catalog, const std::vector<ControlPlane>& planes) {
+  for (const Version& version : catalog.Supported())
+    if (!version.is_candidate() && Fits(version, planes)) return version.name;
+  return "";
+}
+
 }  // namespace fairlead::mesh

@@ -34,6 +34,10 @@ std::string ExplainSkew(const std::string& cni, const ControlPlane& plane, const
 
 // Fills `allowed` and `message` of each. A version that does not parse is not allowed.
 void JudgeSkew(const Version& cni, std::vector<ControlPlane>& planes);
+// Whether it serves every control plane that counts.
+bool Fits(const Version& cni, std::vector<ControlPlane> planes);
+// The newest supported version that does, no candidate; "" = none.
+std::string NewestThatFits(const Catalog& catalog, const std::vector<ControlPlane>& planes);
 // "" when all that count are allowed, else one message that names both versions and the fix.
 std::string SkewMessage(const std::vector<ControlPlane>& planes);
 

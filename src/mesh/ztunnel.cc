@@ -1,6 +1,5 @@
 #include "mesh/ztunnel.h"
 
-#include "mesh/daemonset.h"
 #include "mesh/istiorevisiontag.h"
 #include "mesh/values.h"
 
@@ -13,7 +12,8 @@ ZtunnelController::ZtunnelController(Operator& op)
     : Reconciler(
           op, op.caches.ztunnels,
           {.resource = kube::kZtunnels, .finalizer = true, .ready = true, .state_order = {"Reconciled", "Ready"}},
-          std::chrono::seconds(30)) {
+          std::chrono::seconds(30)),
+      proxies_(op.caches.daemonsets, op.caches.ztunnel_pods) {
   OnChanges(op.caches.ztunnel_pods);
   OnChange(op.caches.istios);
   OnChange(op.caches.revisions);
@@ -57,7 +57,7 @@ Result<Reconciler::Looked> ZtunnelController::Look(const Json& ztunnel, Json& st
         name = kube::Name(object);  // values may say another
       }
   }
-  Rollout rollout = LookAtDaemonSet(applied, op_.caches.daemonsets, op_.caches.ztunnel_pods, ns, name);
+  Rollout rollout = proxies_.Look(applied, ns, name);
   DescribeRollout(status, rollout);
   SetReconciled(status, problem, generation);
   if (problem)
