@@ -5,6 +5,7 @@
     tests/run.py browser                  of the live view, in Chromium; with FAIRLEAD_REQUIRE_BROWSER=1 it fails where there is none
     tests/run.py k8s                      on real Kubernetes; with FAIRLEAD_REQUIRE_K8S=1 it fails where there can be none
 """
+import concurrent.futures
 import os
 import pathlib
 import re
@@ -23,24 +24,35 @@ class Sum:
         self.passed, self.failed, self.skipped = 0, [], []
 
 
+SHARDS = {"operator_test": 3}  # processes, each with a part of the tests: these mostly wait
+
+
+def run_shard(path, index, shards):
+    env = dict(os.environ, GTEST_TOTAL_SHARDS=str(shards), GTEST_SHARD_INDEX=str(index))
+    return subprocess.run([str(path)], cwd=ROOT, env=env, text=True, capture_output=True, timeout=900)
+
+
 def run_binary(path, total):
     """A GoogleTest binary: its own counts, and the reasons of its skips."""
     started = time.monotonic()
-    done = subprocess.run([str(path)], cwd=ROOT, text=True, capture_output=True, timeout=900)
-    out = done.stdout + done.stderr
+    shards = SHARDS.get(path.name, 1)
+    with concurrent.futures.ThreadPoolExecutor(shards) as pool:
+        done = list(pool.map(lambda i: run_shard(path, i, shards), range(shards)))
+    out = "\n".join(d.stdout + d.stderr for d in done)
     passed = len(re.findall(r"^\[       OK \]", out, re.M))
     failed = sorted(set(re.findall(r"^\[  FAILED  \] (\S+?)(?: \(|,|$)", out, re.M)))
     failed = [f for f in failed if "." in f]
     for name in sorted(set(re.findall(r"^\[  SKIPPED \] (\S+?) \(", out, re.M))):
         reason = re.search(r"([^\n]*)\n\[  SKIPPED \] " + re.escape(name), out)
         total.skipped.append(f"{path.name}: {name}: {reason.group(1).strip() if reason else ''}")
-    if done.returncode != 0 and not failed:
-        failed = [f"ended with status {done.returncode}"]
+    bad = [d for d in done if d.returncode != 0]
+    if bad and not failed:
+        failed = [f"ended with status {bad[0].returncode}"]
     total.passed += passed
     total.failed += [f"{path.name}: {f}" for f in failed]
     print(f"  {path.name:<20} {passed:>4} passed {len(failed):>3} failed   {time.monotonic() - started:5.1f} s", flush=True)
-    if failed:
-        print(done.stdout[-8000:] + done.stderr[-2000:])
+    for d in bad:
+        print(d.stdout[-8000:] + d.stderr[-2000:])
 
 
 def run_python(pattern, total, directory="e2e"):

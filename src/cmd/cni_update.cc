@@ -181,21 +181,21 @@ bool HasFailed(const std::vector<Finding>& findings) {
   return std::ranges::any_of(findings, [](const Finding& f) { return f.result == "failed"; });
 }
 
-std::string Text(const std::vector<Finding>& findings, bool json) {
-  if (json) {
+std::string Text(const std::vector<Finding>& findings, Output output) {
+  if (!IsTable(output)) {
     Json all = Json::array();
     for (const Finding& f : findings) all.push_back({{"check", f.check}, {"result", f.result}, {"detail", f.detail}});
-    return value::DumpPretty(all) + "\n";
+    return Structured(all, output);
   }
   std::vector<std::vector<std::string>> rows = {{"CHECK", "RESULT", "DETAIL"}};
   for (const Finding& f : findings) rows.push_back({f.check, f.result, f.detail});
   return AlignColumns(rows);
 }
 
-Result<std::string> History(kube::Api& api, bool json) {
+Result<std::string> History(kube::Api& api, Output output) {
   FL_ASSIGN(Json cni, api.Get(kube::kIstioCnis, "", kName));
   const Json& history = At(cni, "status", "history");
-  if (json) return value::DumpPretty(history.is_array() ? history : Json::array()) + "\n";
+  if (!IsTable(output)) return Structured(history.is_array() ? history : Json::array(), output);
   std::vector<std::vector<std::string>> rows = {{"VERSION", "COMPLETED"}};
   for (const Json& entry : history) rows.push_back({Str(entry, "version"), Str(entry, "completedAt")});
   return AlignColumns(rows);

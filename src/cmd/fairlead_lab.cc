@@ -69,6 +69,10 @@ int Supervise(const lab::LabConfig& config) {
         if (pid == main_pid) _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
     }
   }
+  std::error_code ec;
+  std::filesystem::create_directories(config.state_dir, ec);
+  if (Status told = WriteFileAtomic(config.state_dir + "/pid", std::to_string(::getpid()) + "\n", 0600); !told.ok())
+    fprintf(stderr, "fairlead-lab: %s\n", told.error().message.c_str());
   int status = 0;
   bool ended = false;
   while (!ended) {
@@ -77,8 +81,7 @@ int Supervise(const lab::LabConfig& config) {
     if (signal != SIGCHLD) ::kill(init, SIGTERM);
     ended = ::waitpid(init, &status, WNOHANG) == init;
   }
-  std::error_code ec;
-  for (const char* part : {"/nodes", "/specs", "/logs", "/kubeconfig"})
+  for (const char* part : {"/nodes", "/specs", "/logs", "/kubeconfig", "/pid"})
     std::filesystem::remove_all(config.state_dir + part, ec);
   std::filesystem::remove(config.state_dir, ec);  // only when nothing of anybody else lies there
   return WIFEXITED(status) ? WEXITSTATUS(status) : 1;

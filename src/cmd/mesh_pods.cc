@@ -20,7 +20,7 @@ std::string ModeOf(const Json& pod) {
 
 }  // namespace
 
-Result<MeshPods> ListMeshPods(const kube::Config& config, bool at_risk, bool json) {
+Result<MeshPods> ListMeshPods(const kube::Config& config, bool at_risk, Output output) {
   kube::Client client(config);
   FL_ASSIGN(Json cni, client.Get(kube::kIstioCnis, "", "default"));
   FL_ASSIGN(auto agents, ListAgents(client, cni));
@@ -37,6 +37,8 @@ Result<MeshPods> ListMeshPods(const kube::Config& config, bool at_risk, bool jso
   MeshPods out;
   Json list = Json::array();
   std::vector<std::vector<std::string>> rows = {{"NAMESPACE", "NAME", "NODE", "MODE", "PHASE", "RULES"}};
+  bool wide = output == Output::kWide;
+  if (wide) rows[0].insert(rows[0].end(), {"IP", "AGENT", "UID"});
   for (const Json& pod : pods.items) {
     std::string mode = ModeOf(pod), node = Str(pod, "spec", "nodeName"), phase = Str(pod, "status", "phase");
     if (mode.empty() || phase == "Succeeded" || phase == "Failed") continue;
@@ -56,8 +58,11 @@ Result<MeshPods> ListMeshPods(const kube::Config& config, bool at_risk, bool jso
                     {"phase", phase},
                     {"rules", rules}});
     rows.push_back({kube::Namespace(pod), kube::Name(pod), node, mode, phase, rules});
+    if (wide)
+      rows.back().insert(rows.back().end(), {Str(pod, "status", "podIP"),
+                                             agent == by_node.end() ? "" : agent->second.pod, kube::Uid(pod)});
   }
-  out.text = json               ? value::DumpPretty(list) + "\n"
+  out.text = !IsTable(output)   ? Structured(list, output)
              : rows.size() == 1 ? (at_risk ? "no pod is at risk\n" : "no pod is in the mesh\n")
                                 : AlignColumns(rows);
   return out;

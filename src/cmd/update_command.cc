@@ -72,7 +72,7 @@ void PrintFindings(const std::vector<Finding>& findings) {
   for (const Finding& f : findings)
     if (f.result != "ok") told.push_back(f);
   Print("preflight: " + std::to_string(findings.size()) + " checks, " + std::to_string(told.size()) + " to look at\n");
-  if (!told.empty()) Print(Text(told, false));
+  if (!told.empty()) Print(Text(told, Output::kTable));
 }
 
 class Watch {
@@ -162,13 +162,33 @@ Result<ExitStatus> RunUpdate(const kube::Config& config, const UpdateOptions& op
   return Watch(config, client, options).Run(stop);
 }
 
-Result<ExitStatus> ShowStatus(const kube::Config& config, bool json) {
+namespace {
+
+// Every node with the pod of its agent; of two the newer one.
+std::string NodeTable(const std::vector<Json>& agents, const std::vector<NodeProgress>& nodes) {
+  std::map<std::string, const Json*> newest;
+  for (const Json& pod : agents) {
+    const Json*& kept = newest[Str(pod, "spec", "nodeName")];
+    if (!kept || Str(*kept, "metadata", "creationTimestamp") < Str(pod, "metadata", "creationTimestamp")) kept = &pod;
+  }
+  std::vector<std::vector<std::string>> rows = {{"NODE", "VERSION", "POD", "IP", "MADE", "DETAIL"}};
+  for (const NodeProgress& n : nodes) {
+    const Json& pod = newest.contains(n.node) ? *newest[n.node] : value::Null();
+    rows.push_back({n.node, n.version, kube::Name(pod), Str(pod, "status", "podIP"),
+                    Str(pod, "metadata", "creationTimestamp"), n.detail});
+  }
+  return AlignColumns(rows);
+}
+
+}  // namespace
+
+Result<ExitStatus> ShowStatus(const kube::Config& config, Output output) {
   kube::Client client(config);
   FL_ASSIGN(Seen seen, Look(client));
   const Json& status = At(seen.cni, "status");
   auto nodes = ProgressOf(seen.agents, Str(seen.cni, "spec", "version"));
   bool fine = Str(status, "state") == "Healthy" && Str(Current(seen.cni, "SkewOK"), "status") != "False";
-  if (json) {
+  if (!IsTable(output)) {
     Json list = Json::array();
     for (const NodeProgress& n : nodes)
       list.push_back({{"node", n.node},
@@ -180,7 +200,7 @@ Result<ExitStatus> ShowStatus(const kube::Config& config, bool json) {
                 {"state", Str(status, "state")},
                 {"nodes", list}};
     for (const char* key : {"conditions", "controlPlanes", "rollout"}) out[key] = At(status, key);
-    Print(value::DumpPretty(out) + "\n");
+    Print(Structured(out, output));
     return fine ? kDone : kNotComplete;
   }
   FL_TRY(PrintTable(config));
@@ -193,14 +213,17 @@ Result<ExitStatus> ShowStatus(const kube::Config& config, bool json) {
   ViewOptions view{terminal.is_terminal ? terminal.width : 200, std::max<size_t>(terminal.height, 30), terminal.color};
   auto lines = UpdateView(seen.cni, nodes, 0, view);
   Print("\n");
-  for (size_t i = 1; i < lines.size(); ++i) Print(lines[i] + "\n");
+  if (output == Output::kWide)
+    Print(NodeTable(seen.agents, nodes));
+  else
+    for (size_t i = 1; i < lines.size(); ++i) Print(lines[i] + "\n");
   for (const Json& c : At(status, "conditions"))
     if (Str(c, "status") != "True" && !Str(c, "message").empty())
       Print("\n" + Str(c, "type") + ": " + Str(c, "reason") + ": " + Str(c, "message") + "\n");
   return fine ? kDone : kNotComplete;
 }
 
-Result<ExitStatus> ShowVersions(const kube::Config& config, bool json) {
+Result<ExitStatus> ShowVersions(const kube::Config& config, Output output) {
   kube::Client client(config);
   FL_ASSIGN(mesh::Catalog catalog, BuiltInCatalog());
   FL_ASSIGN(auto planes, ControlPlanes(client, catalog));
@@ -208,6 +231,7 @@ Result<ExitStatus> ShowVersions(const kube::Config& config, bool json) {
   std::string running = cni.ok() ? Str(*cni, "status", "runningVersion") : "";
   Json all = Json::array();
   std::vector<std::vector<std::string>> rows = {{"VERSION", "FITS THE CONTROL PLANES", "RUNS"}};
+  if (output == Output::kWide) rows[0].push_back("WHY NOT");
   for (const mesh::Version& version : catalog.Supported()) {
     std::vector<mesh::ControlPlane> judged = planes;
     mesh::JudgeSkew(version, judged);
@@ -215,8 +239,9 @@ Result<ExitStatus> ShowVersions(const kube::Config& config, bool json) {
     bool runs = version.name == running;
     all.push_back({{"version", version.name}, {"fits", why.empty()}, {"runs", runs}, {"why", why}});
     rows.push_back({version.name, why.empty() ? "yes" : "no", runs ? "*" : ""});
+    if (output == Output::kWide) rows.back().push_back(why);
   }
-  Print(json ? value::DumpPretty(all) + "\n" : AlignColumns(rows));
+  Print(IsTable(output) ? AlignColumns(rows) : Structured(all, output));
   return kDone;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 #include <stop_token>
 
+#include "cmd/output.h"
 #include "kube/client.h"
 
 namespace fairlead::cmd {
@@ -22,9 +23,9 @@ Result<ExitStatus> RunUpdate(const kube::Config& config, const UpdateOptions& op
 
 // What runs: the CNI and its nodes, control planes, what is wrong and what can be done. Exit status 3 when something
 // is.
-Result<ExitStatus> ShowStatus(const kube::Config& config, bool json);
+Result<ExitStatus> ShowStatus(const kube::Config& config, Output output);
 
 // Versions that can be installed, newest first, and which of them fit the control planes.
-Result<ExitStatus> ShowVersions(const kube::Config& config, bool json);
+Result<ExitStatus> ShowVersions(const kube::Config& config, Output output);
 
 }  // namespace fairlead::cmd
