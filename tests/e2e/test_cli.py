@@ -9,7 +9,7 @@ import tempfile
 import time
 import unittest
 
-from client import BUILD, condition
+from client import BUILD, ROOT, condition
 from cluster import Cluster
 from test_mesh import istio
 
@@ -142,6 +142,32 @@ class CommandLine(unittest.TestCase):
         self.assertEqual(status.returncode, 3)
         self.assertIn("Progressing: ProgressDeadlineExceeded", status.stdout)
 
+    def test_every_form_of_output(self):
+        for words in (["status"], ["versions"], ["history"], ["pods"], ["preflight", "v1.28.6"]):
+            as_json, as_yaml = (self.fairlead(*words, "-o", form) for form in ("json", "yaml"))
+            self.assertEqual((as_json.returncode, as_yaml.returncode), (0, 0), as_json.stderr + as_yaml.stderr)
+            json.loads(as_json.stdout)
+            self.assertNotIn("{", as_yaml.stdout.splitlines()[0].replace("{}", ""))
+            self.assertEqual(self.fairlead(*words, "-o", "table").stdout.splitlines()[0], self.fairlead(*words).stdout.splitlines()[0])
+        wide = self.fairlead("status", "-o", "wide").stdout
+        self.assertRegex(wide, r"NODE +VERSION +POD +IP +MADE")
+        for pod in self.c.agents():
+            self.assertIn(pod["metadata"]["name"], wide)
+        self.assertIn("WHY NOT", self.fairlead("versions", "-o", "wide").stdout.splitlines()[0])
+        refused = self.fairlead("status", "-o", "xml")
+        self.assertIn("xml", refused.stderr + refused.stdout)
+        self.assertNotEqual(refused.returncode, 0)
+
+    def test_diff_shows_what_an_update_would_change_and_changes_nothing(self):
+        before = self.c.get("daemonset", "istio-cni-node", "-n", "istio-cni")["metadata"]["resourceVersion"]
+        self.assertIn("Nothing changes.", self.fairlead("diff").stdout)
+        same = self.fairlead("diff", "--detailed-exitcode")
+        self.assertEqual(same.returncode, 0)
+        other = self.fairlead("diff", "v1.28.6", "--detailed-exitcode")
+        self.assertEqual(other.returncode, 2, other.stderr)
+        self.assertRegex(other.stdout, r"-\s+image: \S+:1\.28\.5\n\+\s+image: \S+:1\.28\.6\n")
+        self.assertEqual(self.c.get("daemonset", "istio-cni-node", "-n", "istio-cni")["metadata"]["resourceVersion"], before)
+
     def test_bundle(self):
         c = self.c
         c.kubectl("patch", "istiocni", "default", "--type=merge", "-p", '{"spec":{"values":{"cni":{"env":{"API_TOKEN":"very-secret"}}}}}')
@@ -171,6 +197,50 @@ class CommandLine(unittest.TestCase):
         numbers = [[int(n) for n in row[0][1:].split("-")[0].split(".")] for row in rows]
         self.assertEqual(numbers, sorted(numbers, reverse=True), "the newest first")
         self.assertNotIn("v1.26.3", self.fairlead("versions").stdout)
+
+
+class Lab(unittest.TestCase):
+    """`fairlead lab`: a cluster of one's own from the first command to the last."""
+
+    def test_up_load_fault_down(self):
+        directory = tempfile.mkdtemp(prefix="fairlead-lab-test-")
+        state = directory + "/state"
+
+        def fairlead(*words, **more):
+            return subprocess.run([FAIRLEAD, *words], text=True, capture_output=True, timeout=120, **more)
+
+        up = fairlead("lab", "up", "--state-dir", state)
+        try:
+            self.assertEqual(up.returncode, 0, up.stderr)
+            kubeconfig = re.search(r"^export KUBECONFIG=(\S+)$", up.stdout, re.M)[1]
+            again = fairlead("lab", "up", "--state-dir", state)
+            self.assertEqual(again.returncode, 1)
+            self.assertIn("a lab runs already", again.stderr)
+            env = dict(os.environ, KUBECONFIG=kubeconfig)
+            for file in ("config/manifests/fairlead.yaml", "docs/guides/mesh-in-place.yaml"):
+                applied = fairlead("apply", "-f", str(ROOT / file), env=env)
+                self.assertEqual(applied.returncode, 0, applied.stderr)
+            self.assertEqual(fairlead("wait", "--for=condition=Ready", "istiocnis/default", "--timeout=60s", env=env).returncode, 0)
+            load = subprocess.Popen([FAIRLEAD, "lab", "load"], env=env, stdout=subprocess.PIPE, text=True)
+            lines = [load.stdout.readline()]
+            killed = fairlead("lab", "fault", "agent", "--node", "node-2", env=env)
+            self.assertRegex(killed.stdout, r"^killed container install-cni of pod istio-cni/istio-cni-node-\w+\n$")
+            self.assertEqual(fairlead("lab", "fault", "operator", env=env).stdout.count("killed container operator"), 2)
+            self.assertIn("no agent runs on node \"elsewhere\"", fairlead("lab", "fault", "agent", "--node", "elsewhere", env=env).stderr)
+            while not lines[-1].startswith("requests ") or int(lines[-1].split()[1].rstrip(",")) < 50:
+                lines.append(load.stdout.readline())
+                self.assertTrue(lines[-1], lines)
+            load.send_signal(signal.SIGINT)
+            load.communicate(timeout=30)
+            self.assertEqual(load.returncode, 0)
+            self.assertRegex(lines[-1], r"^requests \d+, failed 0, outside the mesh 0, connections broken 0\n$")
+            self.assertEqual(fairlead("lab", "fault", "api", "--seconds", "1", env=env).stdout, "the API server is away for 1 s\n")
+        finally:
+            down = fairlead("lab", "down", "--state-dir", state)
+        self.assertEqual((down.returncode, down.stderr), (0, ""))
+        self.assertEqual(os.listdir(directory), [], "nothing is left")
+        os.rmdir(directory)
+        self.assertIn("no lab runs", fairlead("lab", "down", "--state-dir", state).stderr)
 
 
 if __name__ == "__main__":
