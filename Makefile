@@ -23,7 +23,7 @@ help:
 	@echo "make build   build the programs into $(BUILD)"
 	@echo "make format  format the C++ sources with clang-format"
 	@echo "make install  install the command line and the lab (PREFIX, DESTDIR); make deb  a Debian package of them; make archive  the sources"
-	@echo "make generate  write CRDs, the installation manifest, the OLM bundle, the dashboard and the list of messages again"
+	@echo "make generate  write CRDs, the installation manifest, the OLM bundle, the dashboard, the reference and the list of messages again"
 
 # Installs what is missing, and says so. Nothing happens on a machine that has everything.
 deps: DEPS := $(PACKAGES)
@@ -115,6 +115,7 @@ generate: build
 	python3 tools/generate_crds.py
 	python3 tools/generate_dashboard.py
 	python3 tools/list_messages.py
+	python3 tools/list_reference.py
 	@FAIRLEAD_BUILD=$(CURDIR)/$(BUILD) python3 tools/generate_manifests.py
 
 clean:

@@ -12,7 +12,7 @@ CALLS = [  # how a call begins, what it is, which of its arguments is the messag
     (r"Problem\{", "condition", 1), (r"ErrnoError\(", "error", 0),
 ]
 MODULES = {"agent": "The node agent", "cni": "The plugin", "cmd": "The programs", "mesh": "The operator", "chart": "Charts", "gotmpl": "Templates", "kube": "Kubernetes' API", "lab": "The lab", "kernel": "Namespaces and rules",
-           "redirect": "Rules of pods", "value": "JSON and YAML", "http": "Connections", "controller": "Controllers", "util": "Files and processes", "zds": "ztunnel's protocol"}
+           "redirect": "Rules of pods", "value": "JSON and YAML", "http": "Connections", "controller": "Controllers", "util": "Files and processes", "zds": "ztunnel's protocol", "view": "The live view"}
 
 
 def arguments(text, start):

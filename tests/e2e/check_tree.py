@@ -38,6 +38,10 @@ class Tree(unittest.TestCase):
         done = subprocess.run([sys.executable, str(ROOT / "tools/list_messages.py"), "--check"], capture_output=True, text=True)
         self.assertEqual(done.returncode, 0, done.stderr)
 
+    def test_the_reference_is_up_to_date_and_explains_every_name(self):
+        done = subprocess.run([sys.executable, str(ROOT / "tools/list_reference.py"), "--check"], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
     def test_the_plugin_is_small_static_and_has_no_credentials(self):
         plugin = BUILD / "istio-cni-1.28.6"
         linked = subprocess.run(["ldd", str(plugin)], capture_output=True, text=True)
