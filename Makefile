@@ -53,7 +53,7 @@ test: build
 unit: unit-build
 	@FAIRLEAD_BUILD=$(CURDIR)/$(BUILD) python3 tests/run.py $(if $(filter release,$(PRESET)),unit) netns
 
-unit-build: deps
+unit-build: $(if $(filter fuzz tsan,$(PRESET)),fuzz-deps,deps)
 	@echo "Building ($(PRESET)) into $(BUILD)"
 	@cmake --preset $(PRESET) >/dev/null
 	@ninja -C $(BUILD) -j2 --quiet $(if $(filter release,$(PRESET)),all,unit-tests)

@@ -197,7 +197,7 @@ function drawTimeline() {
   const took = rows.filter((r) => r.ready).map((r) => r.ready - r.created).sort((a, b) => a - b);
   const shown = rows.slice(0, ROWS);
   put("timeline-summary", took.length
-    ? plural(took.length, "node", "nodes") + " serve with the present agent; median " + took[took.length >> 1] + " s, slowest " + took[took.length - 1] + " s from made to serving" +
+    ? plural(took.length, "node serves", "nodes serve") + " with the present agent; median " + took[took.length >> 1] + " s, slowest " + took[took.length - 1] + " s from made to serving" +
       (rows.length > ROWS ? "; the last " + ROWS + " are shown" : "")
     : "No agent of the present version serves yet.");
   const now = Math.floor(Date.now() / 1000);

@@ -143,7 +143,9 @@ class Agent {
       }
       for (Status s = installer_.Install(); !s.ok() && !stop.stop_requested(); s = installer_.Install()) {
         readiness_.Set("installation", s.error().message);
-        Log(Level::kWarn, "installation incomplete", {{"error", s.error().message}});
+        Log(Level::kWarn,
+            "the plugin is not completely installed on this node; it is tried again, and new pods of the mesh wait",
+            {{"error", s.error().message}});
         if (!SleepFor(Millis(500), stop)) break;
       }
       if (stop.stop_requested()) return {};
@@ -207,7 +209,9 @@ class Agent {
 
   void Resume() {
     if (Status s = journal_.Refresh(config_.netns_dir); !s.ok())
-      Log(Level::kError, "the journal could not be read again", {{"error", s.error().message}});
+      Log(Level::kError,
+          "the journal could not be read after another agent had served; pods are looked for by their addresses",
+          {{"error", s.error().message}});
     if (ztunnel_)
       if (auto again = ztunnel_listener_.Duplicate(); again.ok()) ztunnel_->Start(std::move(*again));
     service_->Drain(false);

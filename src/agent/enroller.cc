@@ -107,7 +107,10 @@ Status Enroller::Enrol(const Json& pod, const redirect::PodConfig& config, Attac
   if (!programmed.ok()) return programmed.error().Wrap("programming the redirection of pod " + PodName(pod));
   Status recorded = journal_.Put(entry, at.netns);
   if (!recorded.ok())
-    Log(Level::kError, "journal entry not written", {{"pod", entry.Pod()}, {"error", recorded.error().message}});
+    Log(Level::kError,
+        "the journal entry of a pod was not written: see whether the node's disk is full; after a restart the pod is "
+        "looked for by its address",
+        {{"pod", entry.Pod()}, {"error", recorded.error().message}});
   if (before && before->entry.container_id != entry.container_id) (void)journal_.Erase(before->entry.container_id).ok();
   Status announced = entry.ambient() && ambient_ ? Announce(entry, at.netns, deadline) : Status();
   if (recorded.ok() && !journal_.FindPod(entry.pod_uid)) {
@@ -141,7 +144,8 @@ void Enroller::Withdraw(const JournalEntry& e) {
 
 void Enroller::RemoveProbes(const JournalEntry& e) {
   if (Status s = ambient_->probes.Remove(e.pod_uid); !s.ok())
-    Log(Level::kWarn, "probe exemption not removed", {{"pod", e.Pod()}, {"error", s.error().message}});
+    Log(Level::kWarn, "the host still exempts the probes of a pod that is gone; it is removed at the next check",
+        {{"pod", e.Pod()}, {"error", s.error().message}});
 }
 
 void Enroller::Unenrol(const Enrolled& e, bool alive) {
@@ -150,11 +154,12 @@ void Enroller::Unenrol(const Enrolled& e, bool alive) {
   // mode was turned off, and this agent knows no ztunnel.
   if (e.entry.ambient() && alive && e.netns)
     if (Status s = programmer_.Remove(e.netns->get(), e.entry.config); !s.ok())
-      Log(Level::kError, "the pod's rules could not be removed",
+      Log(Level::kError, "the pod's rules could not be removed; start the pod again to take it out of the mesh",
           {{"pod", e.entry.Pod()}, {"error", s.error().message}});
   if (e.entry.ambient() && ambient_) ambient_->ztunnel.Delete(e.entry.pod_uid);
   if (Status s = journal_.Erase(e.entry.container_id); !s.ok())
-    Log(Level::kWarn, "journal entry not removed", {{"pod", e.entry.Pod()}, {"error", s.error().message}});
+    Log(Level::kWarn, "the journal entry of a pod that is gone was not removed; it is tried again",
+        {{"pod", e.entry.Pod()}, {"error", s.error().message}});
   Mended(e.entry.pod_uid);
   Remember(alive ? "left the mesh" : "ended", e.entry);
   Log(Level::kInfo, alive ? "pod left the mesh" : "pod ended", {{"pod", e.entry.Pod()}, {"uid", e.entry.pod_uid}});
@@ -175,7 +180,7 @@ bool Enroller::VerifyOne(const Enrolled& e) {
   bool found_before = entry.found;
   auto programmed = Program(entry, e.netns->get());
   if (!programmed.ok()) {
-    Log(Level::kError, "pod's rules could not be verified",
+    Log(Level::kError, "the pod's rules could not be compared with what they should be; it is tried again",
         {{"pod", entry.Pod()}, {"error", programmed.error().message}});
     metrics_.Count("fairlead_agent_drift_failures_total", {}, 1, "Pods whose rules could not be put right");
     Remember("drift not repaired", entry, programmed.error().message);
@@ -224,7 +229,9 @@ int Enroller::VerifyAll(const std::function<bool(const JournalEntry&)>& still_ex
   if (ambient_) {
     auto changed = ambient_->probes.Ensure();
     if (!changed.ok())
-      Log(Level::kError, "the host's exemption for probes could not be verified", {{"error", changed.error().message}});
+      Log(Level::kError,
+          "the host's exemption for probes could not be checked: probes of ambient pods may fail; it is tried again",
+          {{"error", changed.error().message}});
     for (const Enrolled& e : journal_.List())
       if (e.entry.ambient() && e.netns)
         if (auto addresses = AddressesIn(e.netns->get()); addresses.ok() && !addresses->empty())

@@ -97,7 +97,7 @@ void HandoverServer::Run(std::stop_token stop) {
     UniqueFd fd(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC));
     if (!fd.valid()) continue;
     if (auto peer = GetPeerCredentials(fd.get()); !peer.ok() || peer->uid != 0) {
-      Log(Level::kWarn, "handover refused: the peer is not root");
+      Log(Level::kWarn, "handover refused: the peer is not root, as an agent is");
       continue;
     }
     Status s = Offer(fd.get(), wake.fd());

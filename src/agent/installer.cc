@@ -142,7 +142,10 @@ void Installer::Keep(const std::function<void(const std::string&)>& on_state, st
     }
     Status s = Install();
     TellAboutNode();
-    if (!s.ok()) Log(Level::kWarn, "installation incomplete", {{"error", s.error().message}});
+    if (!s.ok())
+      Log(Level::kWarn,
+          "the plugin is not completely installed on this node; it is tried again, and new pods of the mesh wait",
+          {{"error", s.error().message}});
     metrics_.Set("istio_cni_install_ready", {}, s.ok() ? 1 : 0, "Whether the CNI plugin installation is ready or not");
     // A repair that fails for a moment does not make the agent unready: pods are served meanwhile.
     ready = ready || s.ok();

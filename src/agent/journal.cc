@@ -22,7 +22,8 @@ Status Journal::Load(const std::string& netns_dir) {
     auto j = text.ok() ? value::ParseJson(*text, name) : Result<Json>(text.error());
     auto entry = j.ok() ? JournalEntryFromJson(*j) : Result<JournalEntry>(j.error());
     if (!entry.ok()) {
-      Log(Level::kWarn, "journal entry set aside", {{"file", name}, {"error", entry.error().message}});
+      Log(Level::kWarn, "a journal entry that cannot be read was set aside (*.bad); its pod is looked for again",
+          {{"file", name}, {"error", entry.error().message}});
       (void)::rename((dir_ + "/" + name).c_str(), (dir_ + "/" + name + ".bad").c_str());
       continue;
     }

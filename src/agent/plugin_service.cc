@@ -70,7 +70,7 @@ CniError PluginService::Serve(const cni::AgentRequest& r, UniqueFd netns, Steady
   metrics_.Count("istio_cni_plugin_requests_total", {{"response_code", error.code == 0 ? "200" : "500"}}, 1,
                  "Requests of the CNI plugin by response code");
   if (error.code != 0)
-    Log(Level::kWarn, "request refused",
+    Log(Level::kWarn, "a request of the plugin was refused; the runtime reports it on the pod and asks again",
         {{"command", r.command},
          {"pod", r.pod_namespace + "/" + r.pod_name},
          {"uid", r.pod_uid},

@@ -93,7 +93,8 @@ void PodReconciler::Pause(bool paused) {
 void PodReconciler::AdoptAll() {
   for (const kube::ObjectPtr& pod : pods_.List())
     if (auto r = Reconcile(kube::Key(*pod), Millis(0)); !r.ok() && r.error().code != Code::kDeadlineExceeded)
-      Log(Level::kWarn, "pod not brought in yet", {{"pod", kube::Key(*pod)}, {"error", r.error().message}});
+      Log(Level::kWarn, "the pod is not in the mesh yet; it is tried again",
+          {{"pod", kube::Key(*pod)}, {"error", r.error().message}});
 }
 
 Result<controller::Outcome> PodReconciler::Reconcile(const std::string& key, Millis ztunnel_wait) {
@@ -107,7 +108,8 @@ Result<controller::Outcome> PodReconciler::Reconcile(const std::string& key, Mil
   auto decision = enroller_.Decide(*pod);
   if (!decision.ok()) {
     if (decision.error().code == Code::kUnavailable) return controller::Outcome{.requeue_after = Millis(200)};
-    Log(Level::kWarn, "pod left as it is", {{"pod", key}, {"error", decision.error().message}});
+    Log(Level::kWarn, "the pod is left as it is; correct what the error names and start it again",
+        {{"pod", key}, {"error", decision.error().message}});
     return controller::Outcome{};
   }
   bool wanted = decision->skip_reason.empty();
@@ -187,7 +189,10 @@ bool PodReconciler::IsBroken(const Json& pod) const {
 
 Status PodReconciler::DeleteOrLabel(const Json& pod) {
   if (config_.repair.delete_pods) {
-    Log(Level::kWarn, "a pod that started without its rules is deleted", {{"pod", kube::Key(pod)}});
+    Log(Level::kWarn,
+        "a pod that started without its rules is deleted, since values.cni.repair.deletePods is set; its controller "
+        "makes another",
+        {{"pod", kube::Key(pod)}});
     return api_.Delete(kube::kPods, kube::Namespace(pod), kube::Name(pod),
                        {.uid = kube::Uid(pod), .resource_version = kube::ResourceVersion(pod), .propagation = ""});
   }

@@ -54,7 +54,7 @@ void ZtunnelServer::Accept(const std::stop_token& stop) {
     UniqueFd fd(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
     if (!fd.valid()) continue;
     if (auto peer = GetPeerCredentials(fd.get()); !peer.ok() || peer->uid != 0) {
-      Log(Level::kWarn, "a connection to the ztunnel socket was refused: the peer is not root");
+      Log(Level::kWarn, "a connection to the ztunnel socket was refused: the peer is not root, as ztunnel is");
       continue;
     }
     std::list<std::shared_ptr<Connection>> ended;
@@ -92,7 +92,7 @@ Status ZtunnelServer::Greet(Connection& c, const std::stop_token& stop) {
     Status s = Exchange(c, t);
     if (!s.ok() && s.error().code != Code::kConflict) return s;
     if (!s.ok())  // ztunnel tries that one again by itself
-      Log(Level::kWarn, "ztunnel could not take a pod of the snapshot",
+      Log(Level::kWarn, "ztunnel could not take a pod that ran before it connected; ztunnel tries it again by itself",
           {{"pod", w.ns + "/" + w.name}, {"uid", w.uid}, {"error", s.error().message}});
     ++pods;
   }
@@ -142,7 +142,9 @@ void ZtunnelServer::Serve(Connection& c, bool snapshot, const std::stop_token& s
     if (t.reply) --t.reply->pending;
   c.tasks.clear();
   if (!s.ok()) {
-    if (c.live) Log(Level::kWarn, "ztunnel disconnected", {{"reason", s.error().message}});
+    if (c.live)
+      Log(Level::kWarn, "ztunnel disconnected; ambient pods that start wait until one is connected",
+          {{"reason", s.error().message}});
     c.live = false;
     c.closed = true;
     ::shutdown(c.fd.get(), SHUT_RDWR);

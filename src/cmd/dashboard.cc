@@ -7,8 +7,7 @@
 #include "mesh/caches.h"
 #include "util/clock.h"
 #include "util/fd.h"
-#include "view/cluster.h"
-#include "view/service.h"
+#include "view/live_view.h"
 
 namespace fairlead::cmd {
 namespace {
@@ -47,9 +46,9 @@ struct Running {
 // Asks the agents again and again which pods have no rules, as long as somebody looks.
 class PodsWatch {
  public:
-  PodsWatch(const kube::Config& config, const kube::Informer& agents, std::function<void()> changed)
-      : config_(config), agents_(agents), changed_(std::move(changed)) {}
+  PodsWatch(const kube::Config& config, const kube::Informer& agents) : config_(config), agents_(agents) {}
 
+  void OnChange(std::function<void()> changed) { changed_ = std::move(changed); }  // before anybody looks
   void Watched(bool yes) {
     thread_ = yes ? std::jthread([this](std::stop_token stop) { Run(std::move(stop)); }) : std::jthread();
   }
@@ -99,28 +98,20 @@ Status ShowDashboard(const kube::Config& config, uint16_t port, const std::stop_
   OwnCaches caches(client);
   for (const kube::Informer* i : caches.all) FL_TRY(client.Raw({.target = i->resource().Path("") + "?limit=1"}));
   FL_ASSIGN(mesh::Catalog catalog, BuiltInCatalog());
-  view::Hub* hub = nullptr;
-  auto changed = [&] { hub->Changed(); };
-  PodsWatch pods(config, caches.agents, changed);
-  view::Cluster cluster(
-      client, caches.sources(), catalog, [&] { return pods.Report(); }, changed);
-  view::Hub own_hub([&] { return cluster.See(); },
-                    [&](bool yes) {
-                      cluster.Watched(yes);
-                      pods.Watched(yes);
-                    });
-  hub = &own_hub;
+  view::OneTimeSecret secret;
+  PodsWatch pods(config, caches.agents);
+  view::LiveView live_view(client, caches.sources(), catalog, secret,
+                           {.report = [&] { return pods.Report(); }, .watched = [&](bool yes) { pods.Watched(yes); }});
+  pods.OnChange([&] { live_view.Changed(); });
   Running running(caches.all);
   for (kube::Informer* i : caches.all)
     while (!i->WaitForSync(Millis(1000), stop))
       if (stop.stop_requested()) return {};
-  view::OneTimeSecret secret;
-  view::Service service(own_hub, secret, {.port = port});
-  FL_TRY(service.Start());
+  FL_TRY(live_view.Start({.port = port}));
   printf(
       "The live view is at http://127.0.0.1:%u/?token=%s\n"
       "The address works once, for one browser. Ctrl-C ends the view.\n",
-      service.port(), secret.secret().c_str());
+      live_view.port(), secret.secret().c_str());
   fflush(stdout);
   while (SleepFor(std::chrono::hours(1), stop)) {
   }

@@ -20,8 +20,7 @@
 #include "util/file.h"
 #include "util/log.h"
 #include "util/strings.h"
-#include "view/cluster.h"
-#include "view/service.h"
+#include "view/live_view.h"
 
 namespace {
 
@@ -47,7 +46,8 @@ Result<mesh::ClusterFacts> WaitForCluster(kube::Client& client, const std::stop_
   while (true) {
     auto facts = mesh::LookAtCluster(client);
     if (facts.ok()) return facts;
-    Log(Level::kWarn, "the cluster cannot be looked at yet", {{"error", facts.error().message}});
+    Log(Level::kWarn, "the API server does not say yet what this cluster is; it is asked again",
+        {{"error", facts.error().message}});
     if (!SleepFor(Millis(2000), stop)) return facts;
   }
 }
@@ -66,7 +66,9 @@ Result<mesh::OperatorConfig> LoadOperatorConfig(const Flags& flags, mesh::Cluste
   if (FileExists(flags.config_file)) {
     FL_ASSIGN(std::string properties, ReadFile(flags.config_file, 1 << 20));
     for (const std::string& key : config.catalog.SetImages(properties))
-      Log(Level::kWarn, "an image for a version or component that is not known",
+      Log(Level::kWarn,
+          "an image is named for a version or component that is not known; versions.yaml has the versions, and "
+          "components are cni, istiod, proxy and ztunnel",
           {{"file", flags.config_file}, {"key", key}});
   }
   mesh::Resources builtin;
@@ -80,30 +82,6 @@ Result<mesh::OperatorConfig> LoadOperatorConfig(const Flags& flags, mesh::Cluste
   config.resources = mesh::ResourceSet(std::move(builtin), flags.resource_dir);
   return config;
 }
-
-// The live view of what the operator's caches hold, for who may list it. Its handlers are added to the caches before
-// those start.
-class LiveView {
- public:
-  LiveView(kube::Client& client, mesh::Operator& op)
-      : cluster_(client,
-                 {op.caches.cnis, op.caches.istios, op.caches.revisions, op.caches.daemonsets, op.caches.cni_pods,
-                  op.caches.nodes},
-                 op.config.catalog, nullptr, [this] { hub_.Changed(); }),
-        hub_([this] { return cluster_.See(); }, [this](bool yes) { cluster_.Watched(yes); }),
-        access_(client) {}
-  Status Start(const std::string& host, uint16_t port) {
-    service_ = std::make_unique<view::Service>(
-        hub_, access_, view::ServiceOptions{.host = host, .port = port, .asks_for_token = true});
-    return service_->Start();
-  }
-
- private:
-  view::Cluster cluster_;
-  view::Hub hub_;
-  view::ClusterAccess access_;
-  std::unique_ptr<view::Service> service_;
-};
 
 // Calls `lead` while this process leads, or at once where there is no election.
 Status Lead(kube::Client& client, const Flags& flags, const std::string& ns,
@@ -151,10 +129,15 @@ Status Run(const Flags& flags, const std::stop_token& stop) {
   mesh::IstioRevisionController revision(op, usage);
   mesh::IstioRevisionTagController tag(op, usage);
   mesh::ZtunnelController ztunnel(op);
-  LiveView live_view(client, op);
+  view::ClusterAccess viewers(client);
+  view::LiveView live_view(client,
+                           {op.caches.cnis, op.caches.istios, op.caches.revisions, op.caches.daemonsets,
+                            op.caches.cni_pods, op.caches.nodes},
+                           op.config.catalog, viewers);
   if (flags.view != "0") {
     FL_ASSIGN(auto address, ParseAddress(flags.view));
-    if (Status shown = live_view.Start(address.first, address.second); !shown.ok())
+    if (Status shown = live_view.Start({.host = address.first, .port = address.second, .asks_for_token = true});
+        !shown.ok())
       Log(Level::kWarn, "the live view is not served; the operator works without it",
           {{"flag", "--view-bind-address=" + flags.view}, {"error", shown.error().message}});
   }

@@ -39,7 +39,7 @@ void Controller::Work(const std::stop_token& stop) {
     } else if (!outcome.ok()) {
       result = "error";
       metrics_.Count("controller_runtime_reconcile_errors_total", {{"controller", name_}});
-      Log(Level::kError, "reconcile failed",
+      Log(Level::kError, "a resource could not be brought to what it asks for; it is tried again with growing pauses",
           {{"controller", name_}, {"key", *key}, {"error", outcome.error().message}});
       queue_.AddRateLimited(*key);
     } else {

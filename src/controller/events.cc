@@ -50,7 +50,8 @@ void EventRecorder::Emit(const Json& about, const std::string& type, const std::
                 {"lastTimestamp", now}};
   if (!kube::Namespace(about).empty()) event["involvedObject"]["namespace"] = kube::Namespace(about);
   if (auto made = api_.Create(kube::kEvents, event); !made.ok()) {
-    Log(Level::kWarn, "event not written", {{"reason", reason}, {"error", made.error().message}});
+    Log(Level::kWarn, "an Event could not be written and is dropped",
+        {{"reason", reason}, {"error", made.error().message}});
     return;
   }
   std::lock_guard lock(mutex_);

@@ -43,7 +43,8 @@ namespace {
 bool TryOnce(kube::Api& api, const LeaderConfig& c, LeaderFsm& fsm) {
   auto lease = api.Get(kube::kLeases, c.ns, c.name);
   if (!lease.ok() && lease.error().code != Code::kNotFound) {
-    Log(Level::kWarn, "leader election: cannot read the lease",
+    Log(Level::kWarn,
+        "the lease of the leader cannot be read; it is tried again, and the leader goes on while its time lasts",
         {{"lease", c.ns + "/" + c.name}, {"error", lease.error().message}});
     return false;
   }

@@ -86,7 +86,8 @@ void Informer::Run(std::stop_token stop) {
       Objects fresh;
       auto listed = ListAll(fresh);
       if (!listed.ok()) {
-        Log(Level::kWarn, "list failed", {{"resource", resource_.plural}, {"error", listed.error().message}});
+        Log(Level::kWarn, "a resource could not be listed; it is tried again, and until then what was seen last holds",
+            {{"resource", resource_.plural}, {"error", listed.error().message}});
         fsm.OnEnded(listed.error());
         continue;
       }

@@ -130,7 +130,8 @@ bool Caches::WaitForSync(const std::stop_token& stop) {
   for (kube::Informer* i : all)
     while (!i->WaitForSync(std::chrono::seconds(10), stop)) {
       if (stop.stop_requested()) return false;
-      Log(Level::kWarn, "waiting for the cache", {{"resource", i->resource().plural}});
+      Log(Level::kWarn, "waiting for the first list of a resource; the operator does nothing before it has all of them",
+          {{"resource", i->resource().plural}});
     }
   return true;
 }

@@ -7,7 +7,9 @@ import shutil
 import signal
 import ssl
 import subprocess
+import sys
 import tempfile
+import threading
 import urllib.request
 
 from client import BUILD, ROOT, Client, pod_ready
@@ -17,6 +19,8 @@ class Cluster(Client):
     """with Cluster() as c: c.kubectl("get", "nodes")"""
 
     def __init__(self, nodes=3, images=None, args=()):
+        if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # `with` ends the lab and takes its directory away, as with Ctrl-C
         directory = tempfile.mkdtemp(prefix="fairlead-e2e-")
         super().__init__(directory, directory + "/state/kubeconfig", [f"node-{i + 1}" for i in range(nodes)], "mesh-sample:dev")
         command = [str(BUILD / "fairlead-lab"), "up", "--nodes", str(nodes), "--state-dir", directory + "/state", "--with-parent", *args]
