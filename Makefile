@@ -49,14 +49,14 @@ demo: build
 test: build
 	@FAIRLEAD_BUILD=$(CURDIR)/$(BUILD) python3 tests/run.py
 
-# With sanitizers the test programs alone; the tree is checked once, with the ordinary build.
+# FAIRLEAD_UNIT="agent kube": those alone. With sanitizers the test programs alone; the tree is checked once, with the ordinary build.
 unit: unit-build
 	@FAIRLEAD_BUILD=$(CURDIR)/$(BUILD) python3 tests/run.py $(if $(filter release,$(PRESET)),unit) netns
 
-unit-build: $(if $(filter fuzz tsan,$(PRESET)),fuzz-deps,deps)
+unit-build: deps
 	@echo "Building ($(PRESET)) into $(BUILD)"
 	@cmake --preset $(PRESET) >/dev/null
-	@ninja -C $(BUILD) -j2 --quiet $(if $(filter release,$(PRESET)),all,unit-tests)
+	@ninja -C $(BUILD) -j2 --quiet $(if $(filter release,$(PRESET)),all,$(if $(FAIRLEAD_UNIT),$(addsuffix _test,$(FAIRLEAD_UNIT)),unit-tests))
 
 e2e: build
 	@FAIRLEAD_BUILD=$(CURDIR)/$(BUILD) python3 tests/run.py e2e
