@@ -50,7 +50,7 @@ def go_build(package, name, module):
         return target
     print(f"building {name} from Go modules (some minutes the first time)", file=sys.stderr, flush=True)
     BUILD.mkdir(parents=True, exist_ok=True)
-    done = subprocess.run(["go", "build", "-mod=readonly", "-trimpath", "-ldflags", "-s -w " + version_flags(), "-o", str(target), package], cwd=module, env=dict(os.environ, CGO_ENABLED="0"),
+    done = subprocess.run(["go", "build", "-mod=readonly", "-trimpath", "-gcflags=all=-dwarf=false", "-ldflags", "-s -w " + version_flags(), "-o", str(target), package], cwd=module, env=dict(os.environ, CGO_ENABLED="0"),
                           capture_output=True, text=True)
     if done.returncode != 0:
         raise Missing(f"go build of {name} failed: {done.stderr[-2000:]}")
