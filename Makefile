@@ -90,7 +90,7 @@ fuzz: fuzz-build
 fuzz-build: fuzz-deps
 	@echo "Building the fuzzers into build/fuzz"
 	@cmake --preset fuzz >/dev/null
-	@ninja -C build/fuzz -j2 --quiet fuzzers
+	@ninja -C build/fuzz -j2 --quiet $(if $(FUZZERS),$(addprefix fuzz_,$(FUZZERS)),fuzzers)
 
 images: k8s-deps
 	@python3 tools/build_images.py --versions $(IMAGE_VERSIONS)

@@ -119,10 +119,22 @@ Hub::Viewer::~Viewer() {
   --hub_.viewers_;
 }
 
-std::vector<std::string> Hub::Viewer::Wait(Millis patience) {
+Hub::Messages Hub::Told(uint64_t heard) {
+  Messages messages = told_.messages.lock();
+  if (!messages || told_.since != heard || told_.upto != drawn_) {
+    messages = std::make_shared<const std::vector<std::string>>(Since(heard));
+    told_.since = heard;
+    told_.upto = drawn_;
+    told_.messages = messages;
+  }
+  return messages;
+}
+
+Hub::Messages Hub::Viewer::Wait(Millis patience) {
   std::unique_lock lock(hub_.mutex_);
-  if (!hub_.wake_.wait_for(lock, patience, [&] { return !hub_.sections_.empty() && hub_.drawn_ > heard_; })) return {};
-  auto out = hub_.Since(heard_);
+  if (!hub_.wake_.wait_for(lock, patience, [&] { return !hub_.sections_.empty() && hub_.drawn_ > heard_; }))
+    return std::make_shared<const std::vector<std::string>>();
+  Messages out = hub_.Told(heard_);
   heard_ = hub_.drawn_;
   return out;
 }

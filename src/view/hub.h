@@ -22,6 +22,8 @@ class Hub {
   ~Hub();
   void Changed();  // cheap
 
+  using Messages = std::shared_ptr<const std::vector<std::string>>;
+
   // As long as it lives somebody looks.
   class Viewer {
    public:
@@ -29,8 +31,8 @@ class Hub {
     ~Viewer();
     Viewer(const Viewer&) = delete;
     // What has changed since the last call: server-sent events, ready to be written, each of a bounded size. All there
-    // is the first time. Empty after `patience`.
-    std::vector<std::string> Wait(Millis patience);
+    // is the first time. Nothing after `patience`. Viewers that heard the same share what they are told.
+    Messages Wait(Millis patience);
 
    private:
     Hub& hub_;
@@ -51,6 +53,7 @@ class Hub {
   bool DrawNext(const std::stop_token& stop);  // false: nobody looks any more
   void Take(Board board);
   std::vector<std::string> Since(uint64_t heard) const;
+  Messages Told(uint64_t heard);
 
   std::function<Board()> draw_;
   std::function<void(bool)> watched_;
@@ -61,6 +64,10 @@ class Hub {
   uint64_t drawn_ = 0;  // counts boards that differed
   std::map<std::string, Tile> nodes_;
   std::map<std::string, Section> sections_;
+  struct {
+    uint64_t since = 0, upto = 0;
+    std::weak_ptr<const std::vector<std::string>> messages;
+  } told_;  // the last, while somebody still writes it
   std::jthread thread_;
 };
 

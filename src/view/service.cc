@@ -135,8 +135,8 @@ void Service::Stream(const std::function<bool()>& may_look, http::ResponseWriter
       w.Write("event: closed\ndata: {}\n\n");
       return;
     }
-    if (messages.empty() && ++quiet % kLooksBetweenSigns == 0) w.Write(": still here\n\n");
-    for (const std::string& message : messages)
+    if (messages->empty() && ++quiet % kLooksBetweenSigns == 0) w.Write(": still here\n\n");
+    for (const std::string& message : *messages)
       if (!w.Write(message)) return;
   }
 }

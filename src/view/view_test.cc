@@ -135,7 +135,7 @@ struct Drawn {
   }
 };
 
-std::string Text(const std::vector<std::string>& messages) { return Join(messages, ""); }
+std::string Text(const Hub::Messages& messages) { return Join(*messages, ""); }
 
 TEST(Hub, TellsAllOnceAndThenWhatChanged) {
   Drawn d;
@@ -158,7 +158,7 @@ TEST(Hub, TellsAllOnceAndThenWhatChanged) {
   d.hub.Changed();
   EXPECT_NE(Text(viewer.Wait(Millis(5000))).find("\"a\":null"), std::string::npos);
   d.hub.Changed();
-  EXPECT_TRUE(viewer.Wait(Millis(700)).empty()) << "nothing else";
+  EXPECT_TRUE(viewer.Wait(Millis(700))->empty()) << "nothing else";
   Hub::Viewer late(d.hub);
   EXPECT_EQ(Text(late.Wait(Millis(5000))).find("\"a\":"), std::string::npos)
       << "what is gone is not told to who never saw it";

@@ -31,8 +31,11 @@ class Viewer(threading.Thread):
         self.start()
 
     def run(self):
-        while data := self.answer.read1(65536):
-            self.bytes += len(data)
+        try:
+            while data := self.answer.read1(65536):
+                self.bytes += len(data)
+        except (http.client.IncompleteRead, OSError):  # this end was closed
+            pass
 
     def close(self):
         self.connection.sock.shutdown(2)

@@ -1,7 +1,11 @@
 """Installing, upgrading and removing the operator itself; the bundle for the Operator Lifecycle Manager."""
 import json
 import pathlib
+import re
+import subprocess
 import unittest
+import urllib.error
+import urllib.request
 
 import fixture
 from client import ROOT, pod_ready
@@ -64,6 +68,35 @@ class Operator(unittest.TestCase):
         self.addCleanup(lambda: c.kubectl("apply", "-f", MANIFEST))
         for words in (*never, ("get", "secrets", "-A"), ("delete", "configmaps/other", "-n", "istio-cni"), ("patch", "clusterroles/admin"), ("update", "leases/other", "-n", "fairlead-system"), ("create", "deployments", "-A")):
             self.assertEqual(allowed(*words), "no", words)
+
+    def test_the_live_view_by_a_port_forward_with_a_viewers_token(self):
+        c = self.c
+        forward = subprocess.Popen([c.cli, "port-forward", "-n", "fairlead-system", "service/fairlead-operator-view", ":8090"], env=c.env, stdout=subprocess.PIPE, text=True)
+        self.addCleanup(forward.wait)
+        self.addCleanup(forward.stdout.close)
+        self.addCleanup(forward.terminate)
+        address = "http://" + re.search(r"Forwarding from (127\.0\.0\.1:\d+)", forward.stdout.readline())[1]
+        c.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "viewer", "namespace": "default"}})
+        self.addCleanup(lambda: c.kubectl("delete", "serviceaccount", "viewer", "-n", "default"))
+        token = c.kubectl("create", "token", "viewer", "-n", "default").strip()
+
+        def look(bearer):
+            request = urllib.request.Request(address + "/stream", headers={"Authorization": "Bearer " + bearer})
+            with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=20) as answer:
+                text = b""
+                while b"event: drawn" not in text:
+                    text += answer.read1(65536)
+                return text.decode()
+
+        for bearer, status in (("no token", 401), (token, 403)):
+            with self.assertRaises(urllib.error.HTTPError) as refused:
+                look(bearer)
+            self.assertEqual(refused.exception.code, status)
+        c.kubectl("create", "clusterrolebinding", "viewer", "--clusterrole=fairlead-viewer", "--serviceaccount=default:viewer")
+        self.addCleanup(lambda: c.kubectl("delete", "clusterrolebinding", "viewer"))
+        seen = look(token)
+        for node in c.nodes:
+            self.assertRegex(seen, rf'"{node}":\["serving",true,')
 
     def test_objects_that_values_ask_for_come_and_go(self):
         c = self.c
