@@ -49,7 +49,7 @@ bool IsObserved(const Json& applied, const Json& live) {
          Int(live, "status", "observedGeneration") >= kube::Generation(live);
 }
 
-std::optional<FailingNode> WhyFailing(const Json& pod) {
+std::shared_ptr<const FailingNode> WhyFailing(const Json& pod) {
   for (const Json& c : At(pod, "status", "containerStatuses")) {
     std::string reason = Str(c, "state", "waiting", "reason"), message = Str(c, "state", "waiting", "message");
     bool crashed = Int(c, "restartCount") > 0 && !value::Bool(c, "ready");
@@ -63,9 +63,10 @@ std::optional<FailingNode> WhyFailing(const Json& pod) {
                 std::to_string(Int(c, "restartCount")) + " restarts; see kubectl logs -n " + kube::Namespace(pod) +
                 " " + kube::Name(pod);
     }
-    return FailingNode{Str(pod, "spec", "nodeName"), kube::Name(pod), reason, message.substr(0, 400)};
+    return std::make_shared<const FailingNode>(
+        FailingNode{Str(pod, "spec", "nodeName"), kube::Name(pod), reason, message.substr(0, 400)});
   }
-  return std::nullopt;
+  return nullptr;
 }
 
 }  // namespace

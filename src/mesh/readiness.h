@@ -2,7 +2,7 @@
 // meaning: the DaemonSet's controller has seen what was applied, and on every node the pod that serves is of it, and
 // available.
 #pragma once
-#include <optional>
+#include <memory>
 #include <vector>
 
 #include "value/json.h"
@@ -25,8 +25,8 @@ struct AgentPod {
   bool ready = false;    // and not being deleted
   bool serves = false;   // ready, even if it is being deleted
   bool deleting = false;
-  bool ended = false;                  // its processes are gone; the object follows when the kubelet has cleaned up
-  std::optional<FailingNode> failing;  // why it is not ready, when there is something to say
+  bool ended = false;  // its processes are gone; the object follows when the kubelet has cleaned up
+  std::shared_ptr<const FailingNode> failing;  // why it is not ready, when there is something to say; few have it
 };
 
 // `tmpl`: the fingerprint of the template that the pod should be of.

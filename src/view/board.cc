@@ -136,11 +136,10 @@ std::string PatchTo(const std::string& version) {
 
 }  // namespace
 
-Agent ReadAgent(const Json& pod, const std::string& tmpl) {
+Agent ReadAgent(const Json& pod, const std::string& tmpl, const std::string& ns, const std::string& daemonset) {
   Agent agent{.pod = mesh::ReadAgentPod(pod, tmpl),
               .name = kube::Name(pod),
-              .ns = kube::Namespace(pod),
-              .owner = Str(kube::ControllerOf(pod), "uid"),
+              .own = kube::Namespace(pod) == ns && Str(kube::ControllerOf(pod), "uid") == daemonset,
               .created = Seconds(Str(pod, "metadata", "creationTimestamp"))};
   for (const Json& c : At(pod, "status", "containerStatuses"))
     agent.started = std::max(agent.started, Seconds(Str(c, "state", "running", "startedAt")));

@@ -10,11 +10,12 @@ namespace fairlead::view {
 // What is read of one agent's pod.
 struct Agent {
   mesh::AgentPod pod;
-  std::string name, ns, owner;                  // owner: the DaemonSet's uid
+  std::string name;
+  bool own = false;                             // of the DaemonSet
   int64_t created = 0, started = 0, ready = 0;  // Unix seconds; 0: not yet
 };
-// `tmpl` as in mesh::ReadAgentPod.
-Agent ReadAgent(const Json& pod, const std::string& tmpl);
+// `tmpl` as in mesh::ReadAgentPod. `daemonset`: its namespace and uid.
+Agent ReadAgent(const Json& pod, const std::string& tmpl, const std::string& ns, const std::string& daemonset);
 
 // What is known about pods of the mesh without working rules. There must be none.
 struct PodsReport {

@@ -89,15 +89,14 @@ Board Cluster::See() {
     if (seen.newest == version->name) seen.newest.clear();
   }
   auto ds = sources_.daemonsets.Get(kube::Key(ns, kDaemonSet));
-  if (std::string wanted = mesh::WantedTemplate(nullptr, ds ? *ds : value::Null()); wanted != template_) {
+  const std::string uid = ds ? kube::Uid(*ds) : "", tmpl = mesh::WantedTemplate(nullptr, ds ? *ds : value::Null());
+  if (std::string by = ns + "/" + uid + "/" + tmpl; by != known_by_) {
     known_.Clear();
-    template_ = wanted;
+    known_by_ = by;
   }
-  const std::string uid = ds ? kube::Uid(*ds) : "";
+  auto read = [&](const Json& pod) { return ReadAgent(pod, tmpl, ns, uid); };
   for (const auto& pod : sources_.agents.List())
-    if (const Agent& agent = known_.Of(pod, [&](const Json& p) { return ReadAgent(p, template_); });
-        ds && agent.ns == ns && agent.owner == uid)
-      seen.agents.push_back(&agent);
+    if (const Agent& agent = known_.Of(pod, read); ds && agent.own) seen.agents.push_back(&agent);
   known_.Sweep();
   for (const auto& [name, node] : sources_.nodes.Entries())
     seen.nodes.emplace_back(name, Str(kube::Condition(*node, "Ready"), "status") == "True");

@@ -33,7 +33,8 @@ class Cluster {
   const mesh::Catalog& catalog_;
   std::function<PodsReport()> pods_;
   std::function<void()> changed_;
-  std::string template_, events_ns_;
+  std::string events_ns_;
+  std::string known_by_;  // the DaemonSet and template that what is known was read with
   kube::Memo<Agent> known_;
   std::vector<std::unique_ptr<kube::Informer>> events_;
 };

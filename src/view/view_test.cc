@@ -69,7 +69,8 @@ TEST(Board, ATileForEveryNodeSaysWhatServesIt) {
   EXPECT_EQ(board.nodes["b"].version, "1.28.5") << "the one that serves";
   EXPECT_EQ(board.nodes["c"].state, "none");
 
-  w.agents.back().pod.failing = mesh::FailingNode{"b", "istio-cni-node-x", "ErrImagePull", "no such image"};
+  w.agents.back().pod.failing =
+      std::make_shared<mesh::FailingNode>(mesh::FailingNode{"b", "istio-cni-node-x", "ErrImagePull", "no such image"});
   w.Add(On("c", false, false, "1.28.5"));
   w.seen.nodes[0].second = false;
   board = w.Draw();
@@ -88,7 +89,8 @@ TEST(Board, TheNextActionIsTheSafeOne) {
   };
   EXPECT_NE(next().command.find("kubectl wait"), std::string::npos) << "it goes on by itself";
   Agent& bad = w.Add(On("b", true, false, "1.28.6"));
-  bad.pod.failing = mesh::FailingNode{"b", bad.name, "CrashLoopBackOff", "ended with status 1"};
+  bad.pod.failing =
+      std::make_shared<mesh::FailingNode>(mesh::FailingNode{"b", bad.name, "CrashLoopBackOff", "ended with status 1"});
   EXPECT_NE(next().command.find("kubectl logs -n istio-cni " + bad.name), std::string::npos);
   EXPECT_NE(next().text.find("\"version\":\"v1.28.5\""), std::string::npos) << "the way back";
   w.agents.clear();
