@@ -183,8 +183,7 @@ class Update:
             "pods deleted under load": len(load) - len(live),
             "pods without redirection rules": len(without),
             "sandbox failures": sum(e.get("count", 1) for e in events if e["reason"] == "FailedCreatePodSandBox"),
-            "failed deletions of sandboxes": sum(e.get("count", 1) for e in events if failed_deletion(e) and of_network(e)),
-            "other failed deletions of pods": sum(e.get("count", 1) for e in events if failed_deletion(e) and not of_network(e)),
+            "failed deletions of sandboxes": sum(e.get("count", 1) for e in events if e["reason"] in ("FailedKillPodSandBox", "FailedKillPod")),
             "failed readiness probes": sum(e.get("count", 1) for e in events if e["reason"] == "Unhealthy" and of_ready_pod(e, records)),
             "requests": after["requests"] - before["requests"],
             "requests failed": after["failed"] - before["failed"],
@@ -201,16 +200,6 @@ class Update:
             figures["wait returned after the last node served the new version by (s)"] = round(first_end - max(served, default=first_end), 2)
             figures["nodes that did not serve the new version when wait returned"] = sum(1 for version in self.serving_now.values() if version != self.to[1:])
         return figures
-
-
-def failed_deletion(event):
-    return event["reason"] in ("FailedKillPodSandBox", "FailedKillPod")
-
-
-def of_network(event):
-    """Whether the network's part of a deletion failed, a CNI plugin that is; otherwise it is the runtime's, as where a machine is so
-    busy that a container does not end in time."""
-    return any(word in event["message"].lower() for word in ("network", "cni", "plugin", "netns"))
 
 
 PROMISES = {
