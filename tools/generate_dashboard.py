@@ -2,7 +2,8 @@
 """Writes config/monitoring/dashboard.json, for Grafana 9 and later; --check says whether it is up to date."""
 import json
 import pathlib
-import sys
+
+import generated
 
 PATH = pathlib.Path(__file__).resolve().parent.parent / "config/monitoring/dashboard.json"
 PANELS = [  # title, kind, what is shown, width of 24, [(expression, legend)]
@@ -33,12 +34,5 @@ def dashboard():
             "templating": {"list": [{"name": "datasource", "type": "datasource", "query": "prometheus"}]}}
 
 
-def main():
-    text = json.dumps(dashboard(), indent=1) + "\n"
-    if sys.argv[1:] == ["--check"]:
-        sys.exit(0 if PATH.exists() and PATH.read_text() == text else f"{PATH.name} is not up to date: run make generate")
-    PATH.write_text(text)
-
-
 if __name__ == "__main__":
-    main()
+    generated.write(PATH, json.dumps(dashboard(), indent=1) + "\n")

@@ -7,6 +7,8 @@ import pathlib
 import re
 import sys
 
+import generated
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs/reference.md"
 KINDS = ("istiocnis", "istios", "istiorevisions", "istiorevisiontags", "ztunnels")
@@ -251,12 +253,5 @@ def page():
     return "\n".join(out)
 
 
-def main():
-    text = page()
-    if sys.argv[1:] == ["--check"]:
-        sys.exit(0 if PAGE.exists() and PAGE.read_text() == text else "docs/reference.md is not up to date: run make generate")
-    PAGE.write_text(text)
-
-
 if __name__ == "__main__":
-    main()
+    generated.write(PAGE, page())

@@ -293,12 +293,12 @@ function connect() {
   });
   stream.addEventListener("drawn", () => {
     if (fresh) forget();
+    if (changed.size || others) heard.add("cni"); // whether it is held up is seen at the nodes
     for (const name of heard) parts[name]();
     if (changed.size || others) {
       if (others) view.order = [...view.nodes.keys()].sort(inOrder);
       drawNodes(others, changed);
       drawTimeline();
-      drawUpdate();
     }
     heard.clear();
     changed.clear();

@@ -13,7 +13,7 @@ namespace fairlead::chart {
 namespace {
 
 // Helm lets templates include each other 1,000 deep; that takes more stack than a thread has.
-#ifdef FAIRLEAD_SANITIZED_THREADS
+#ifdef __SANITIZE_THREAD__
 constexpr size_t kStackBytes = 24u << 20;  // the sanitizer takes no more than 65,536 calls within each other
 #else
 constexpr size_t kStackBytes = 128u << 20;

@@ -2,6 +2,7 @@
 
 #include <thread>
 
+#include "mesh/caches.h"
 #include "util/strings.h"
 
 namespace fairlead::cmd {
@@ -41,8 +42,8 @@ AgentFacts ReadMetrics(const std::string& text) {
 }
 
 Result<std::vector<Json>> ListAgents(kube::Client& client, const Json& cni) {
-  FL_ASSIGN(auto pods, client.List(kube::kPods, value::Str(cni, "spec", "namespace"),
-                                   {.label_selector = "k8s-app=istio-cni-node"}));
+  FL_ASSIGN(auto pods,
+            client.List(kube::kPods, value::Str(cni, "spec", "namespace"), {.label_selector = mesh::kCniAgents}));
   return std::move(pods.items);
 }
 

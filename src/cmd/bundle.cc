@@ -4,6 +4,7 @@
 
 #include <ctime>
 
+#include "mesh/caches.h"
 #include "util/file.h"
 #include "util/strings.h"
 #include "value/yaml.h"
@@ -146,16 +147,16 @@ Result<std::string> WriteBundle(const kube::Config& config, const std::string& p
   c.Objects("istiorevisiontags.yaml", kube::kIstioRevisionTags, "");
   c.Objects("ztunnels.yaml", kube::kZtunnels, "");
   c.Objects("nodes.yaml", kube::kNodes, "");
-  c.Objects("daemonsets.yaml", kube::kDaemonSets, "", {.label_selector = "managed-by=sail-operator"});
-  c.Objects("deployments.yaml", kube::kDeployments, "", {.label_selector = "managed-by=sail-operator"});
-  c.Objects("configmaps.yaml", kube::kConfigMaps, "", {.label_selector = "managed-by=sail-operator"});
+  c.Objects("daemonsets.yaml", kube::kDaemonSets, "", {.label_selector = mesh::kOwned});
+  c.Objects("deployments.yaml", kube::kDeployments, "", {.label_selector = mesh::kOwned});
+  c.Objects("configmaps.yaml", kube::kConfigMaps, "", {.label_selector = mesh::kOwned});
   c.Objects("events.yaml", kube::kEvents, "");
   for (const Json& pod :
        c.Objects("operator/pods.yaml", kube::kPods, "", {.label_selector = "app.kubernetes.io/name=fairlead-operator"}))
     c.Pod("operator", pod, "8443");
   for (const Json& cni : cnis)
     for (const Json& pod : c.Objects("agents/pods.yaml", kube::kPods, Str(cni, "spec", "namespace"),
-                                     {.label_selector = "k8s-app=istio-cni-node"}))
+                                     {.label_selector = mesh::kCniAgents}))
       c.Pod("agents", pod, "15014");
   Archive& archive = c.Finish();
   FL_ASSIGN(std::string bytes, archive.Gzip());

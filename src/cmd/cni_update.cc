@@ -3,6 +3,7 @@
 #include "cmd/agent_facts.h"
 #include "cmd/mesh_plan.h"
 #include "kube/scheduling.h"
+#include "mesh/rollout_plan.h"
 #include "mesh/skew.h"
 #include "util/strings.h"
 
@@ -203,9 +204,7 @@ Result<std::string> History(kube::Api& api, Output output) {
 
 Result<std::string> Rollback(kube::Api& api, const std::string& to) {
   FL_ASSIGN(Json cni, api.Get(kube::kIstioCnis, "", kName));
-  std::string now = Str(cni, "spec", "version"), target = to;
-  for (const Json& entry : At(cni, "status", "history"))
-    if (target.empty() && Str(entry, "version") != now) target = Str(entry, "version");
+  std::string now = Str(cni, "spec", "version"), target = to.empty() ? mesh::VersionBefore(cni) : to;
   if (target.empty())
     return MakeError(
         Code::kNotFound,

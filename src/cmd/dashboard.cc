@@ -20,8 +20,8 @@ struct OwnCaches {
       : cnis(api, kube::kIstioCnis),
         istios(api, kube::kIstios),
         revisions(api, kube::kIstioRevisions),
-        daemonsets(api, kube::kDaemonSets, "", {.label_selector = "managed-by=sail-operator"}),
-        agents(api, kube::kPods, "", {.label_selector = "k8s-app=istio-cni-node"}),
+        daemonsets(api, kube::kDaemonSets, "", {.label_selector = mesh::kOwned}),
+        agents(api, kube::kPods, "", {.label_selector = mesh::kCniAgents}),
         nodes(api, kube::kNodes) {
     mesh::TrimAgents(agents);
     mesh::TrimNodes(nodes);

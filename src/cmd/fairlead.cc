@@ -1,6 +1,4 @@
 // The command line for a person: what there is to be said, and which function says it.
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 
 #include "cmd/adoption.h"
@@ -20,17 +18,14 @@
 #include "cmd/version.h"
 #include "kube/client.h"
 #include "kube/mapper.h"
-#include "util/clock.h"
 #include "util/file.h"
 #include "util/log.h"
 #include "util/strings.h"
-#include "value/jsonpath.h"
 #include "value/yaml.h"
 
 namespace {
 
 using namespace fairlead;
-using value::At;
 using value::Str;
 
 // A command: what may be given to it, and what it does.

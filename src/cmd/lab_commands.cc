@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "mesh/caches.h"
 #include "util/clock.h"
 #include "util/fd.h"
 #include "util/file.h"
@@ -222,9 +223,9 @@ Result<std::string> LabFault(const kube::Config& config, const std::string& what
     return "the API server is away for " + std::to_string(seconds) + " s\n";
   }
   bool agent = what == "agent";
-  FL_ASSIGN(auto pods, client.List(kube::kPods, "",
-                                   {.label_selector = agent ? "k8s-app=istio-cni-node"
-                                                            : "app.kubernetes.io/name=fairlead-operator"}));
+  FL_ASSIGN(auto pods,
+            client.List(kube::kPods, "",
+                        {.label_selector = agent ? mesh::kCniAgents : "app.kubernetes.io/name=fairlead-operator"}));
   std::string done;
   for (const Json& pod : pods.items) {
     if (agent && Str(pod, "spec", "nodeName") != node) continue;

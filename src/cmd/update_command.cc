@@ -44,12 +44,6 @@ Result<Seen> Look(kube::Client& client) {
   return seen;
 }
 
-// Of the present generation, or nothing.
-const Json& Current(const Json& cni, const char* type) {
-  const Json& c = kube::Condition(cni, type);
-  return value::Int(c, "observedGeneration") == kube::Generation(cni) ? c : value::Null();
-}
-
 // The newest supported version that every control plane can be served with.
 Result<std::string> NewestThatFits(kube::Client& client) {
   FL_ASSIGN(mesh::Catalog catalog, BuiltInCatalog());
@@ -57,6 +51,32 @@ Result<std::string> NewestThatFits(kube::Client& client) {
   if (std::string version = mesh::NewestThatFits(catalog, planes); !version.empty()) return version;
   return MakeError(Code::kNotFound,
                    "no supported version fits all control planes (fairlead versions lists them); name one");
+}
+
+// Every node with the pod of its agent; of two the newer one.
+std::string NodeTable(const std::vector<Json>& agents, const std::vector<NodeProgress>& nodes) {
+  std::map<std::string, const Json*> newest;
+  for (const Json& pod : agents) {
+    const Json*& kept = newest[Str(pod, "spec", "nodeName")];
+    if (!kept || Str(*kept, "metadata", "creationTimestamp") < Str(pod, "metadata", "creationTimestamp")) kept = &pod;
+  }
+  std::vector<std::vector<std::string>> rows = {{"NODE", "VERSION", "POD", "IP", "MADE", "DETAIL"}};
+  for (const NodeProgress& n : nodes) {
+    const Json& pod = newest.contains(n.node) ? *newest[n.node] : value::Null();
+    rows.push_back({n.node, n.version, kube::Name(pod), Str(pod, "status", "podIP"),
+                    Str(pod, "metadata", "creationTimestamp"), n.detail});
+  }
+  return AlignColumns(rows);
+}
+
+// A line for each node, as the live view of an update has them.
+std::string NodeLines(const Json& cni, const std::vector<NodeProgress>& nodes) {
+  Terminal terminal = LookAtTerminal();
+  ViewOptions view{terminal.is_terminal ? terminal.width : 200, std::max<size_t>(terminal.height, 30), terminal.color};
+  std::string out;
+  auto lines = UpdateView(cni, nodes, 0, view);
+  for (size_t i = 1; i < lines.size(); ++i) out += lines[i] + "\n";
+  return out;
 }
 
 // The table that `kubectl get istiocni` prints.
@@ -113,8 +133,8 @@ class Watch {
   }
 
   std::optional<Result<ExitStatus>> Ended(const Json& cni) {
-    const Json &ready = Current(cni, "Ready"), &progressing = Current(cni, "Progressing"),
-               &reconciled = Current(cni, "Reconciled");
+    const Json &ready = kube::CurrentCondition(cni, "Ready"), &progressing = kube::CurrentCondition(cni, "Progressing"),
+               &reconciled = kube::CurrentCondition(cni, "Reconciled");
     if (Str(ready, "status") == "True") {
       Status printed = PrintTable(config_);
       if (!printed.ok()) return Result<ExitStatus>(printed.error());
@@ -162,32 +182,12 @@ Result<ExitStatus> RunUpdate(const kube::Config& config, const UpdateOptions& op
   return Watch(config, client, options).Run(stop);
 }
 
-namespace {
-
-// Every node with the pod of its agent; of two the newer one.
-std::string NodeTable(const std::vector<Json>& agents, const std::vector<NodeProgress>& nodes) {
-  std::map<std::string, const Json*> newest;
-  for (const Json& pod : agents) {
-    const Json*& kept = newest[Str(pod, "spec", "nodeName")];
-    if (!kept || Str(*kept, "metadata", "creationTimestamp") < Str(pod, "metadata", "creationTimestamp")) kept = &pod;
-  }
-  std::vector<std::vector<std::string>> rows = {{"NODE", "VERSION", "POD", "IP", "MADE", "DETAIL"}};
-  for (const NodeProgress& n : nodes) {
-    const Json& pod = newest.contains(n.node) ? *newest[n.node] : value::Null();
-    rows.push_back({n.node, n.version, kube::Name(pod), Str(pod, "status", "podIP"),
-                    Str(pod, "metadata", "creationTimestamp"), n.detail});
-  }
-  return AlignColumns(rows);
-}
-
-}  // namespace
-
 Result<ExitStatus> ShowStatus(const kube::Config& config, Output output) {
   kube::Client client(config);
   FL_ASSIGN(Seen seen, Look(client));
   const Json& status = At(seen.cni, "status");
   auto nodes = ProgressOf(seen.agents, Str(seen.cni, "spec", "version"));
-  bool fine = Str(status, "state") == "Healthy" && Str(Current(seen.cni, "SkewOK"), "status") != "False";
+  bool fine = Str(status, "state") == "Healthy" && Str(kube::CurrentCondition(seen.cni, "SkewOK"), "status") != "False";
   if (!IsTable(output)) {
     Json list = Json::array();
     for (const NodeProgress& n : nodes)
@@ -209,14 +209,7 @@ Result<ExitStatus> ShowStatus(const kube::Config& config, Output output) {
     planes.push_back({Str(p, "kind") + "/" + Str(p, "name"), Str(p, "version"),
                       value::Bool(p, "allowed") ? "yes" : "no: " + Str(p, "message")});
   if (planes.size() > 1) Print("\n" + AlignColumns(planes));
-  Terminal terminal = LookAtTerminal();
-  ViewOptions view{terminal.is_terminal ? terminal.width : 200, std::max<size_t>(terminal.height, 30), terminal.color};
-  auto lines = UpdateView(seen.cni, nodes, 0, view);
-  Print("\n");
-  if (output == Output::kWide)
-    Print(NodeTable(seen.agents, nodes));
-  else
-    for (size_t i = 1; i < lines.size(); ++i) Print(lines[i] + "\n");
+  Print("\n" + (output == Output::kWide ? NodeTable(seen.agents, nodes) : NodeLines(seen.cni, nodes)));
   for (const Json& c : At(status, "conditions"))
     if (Str(c, "status") != "True" && !Str(c, "message").empty())
       Print("\n" + Str(c, "type") + ": " + Str(c, "reason") + ": " + Str(c, "message") + "\n");

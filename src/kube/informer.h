@@ -34,8 +34,8 @@ class Informer {
 
   ObjectPtr Get(const std::string& key) const;  // null when absent
   std::vector<ObjectPtr> List() const;
-  std::vector<std::pair<std::string, ObjectPtr>> Entries()
-      const;  // with their keys, for objects trimmed of their names
+  // With their keys, for objects that are trimmed of their names.
+  std::vector<std::pair<std::string, ObjectPtr>> Entries() const;
   const Resource& resource() const { return resource_; }
 
  private:

@@ -45,6 +45,11 @@ const Json& Condition(const Json& o, const std::string& type) {
   return value::Null();
 }
 
+const Json& CurrentCondition(const Json& o, const std::string& type) {
+  const Json& c = Condition(o, type);
+  return value::Int(c, "observedGeneration") == Generation(o) ? c : value::Null();
+}
+
 bool IsPodReady(const Json& pod) { return Str(Condition(pod, "Ready"), "status") == "True"; }
 
 Result<Selector> Selector::Parse(std::string_view text) {

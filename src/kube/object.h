@@ -68,6 +68,8 @@ Json OwnerReference(const Json& owner);
 bool HasFinalizer(const Json& o, const std::string& finalizer);
 // The condition of that type in status.conditions, or null.
 const Json& Condition(const Json& o, const std::string& type);
+// The same, if it is about the object's present generation; otherwise null.
+const Json& CurrentCondition(const Json& o, const std::string& type);
 // True for a pod whose Ready condition is True.
 bool IsPodReady(const Json& pod);
 

@@ -533,8 +533,9 @@ void ApiServer::Review(const http::Request& r, http::ResponseWriter& w, const Us
   if (type == known.end() || type->second.resource.group != t.group) return ReplyStatus(w, NoSuchResource());
   if (r.method != "POST") return ReplyStatus(w, NotAllowed());
   bool self = t.plural == "selfsubjectaccessreviews";  // of oneself anyone may ask
-  if (auto refused = Authorize(rest_.store(), user, {"create", t.group, t.plural, "", "", "", ""}); refused && !self)
-    return ReplyStatus(w, Forbidden(type->second, "", *refused));
+  if (!self)
+    if (auto refused = Authorize(rest_.store(), user, {"create", t.group, t.plural, "", "", "", ""}))
+      return ReplyStatus(w, Forbidden(type->second, "", *refused));
   auto body = Body(r, type->second);
   if (!body) return ReplyStatus(w, body.error());
   Json out = *body;

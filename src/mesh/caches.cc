@@ -10,8 +10,6 @@ using value::At;
 
 kube::ListOptions Labelled(const char* selector) { return {.label_selector = selector}; }
 
-constexpr const char* kOwned = "managed-by=sail-operator";
-
 void KeepMetadata(Json& object) {
   Json meta = At(object, "metadata");
   if (meta.is_object()) meta.erase("managedFields");
@@ -90,7 +88,7 @@ Caches::Caches(kube::Api& api)
       namespaces(api, kube::kNamespaces),
       nodes(api, kube::kNodes),
       workloads(api, kube::kPods, "", Labelled("k8s-app!=istio-cni-node,app!=ztunnel")),
-      cni_pods(api, kube::kPods, "", Labelled("k8s-app=istio-cni-node")),
+      cni_pods(api, kube::kPods, "", Labelled(kCniAgents)),
       ztunnel_pods(api, kube::kPods, "", Labelled("app=ztunnel")),
       daemonsets(api, kube::kDaemonSets, "", Labelled(kOwned)),
       deployments(api, kube::kDeployments, "", Labelled(kOwned)),

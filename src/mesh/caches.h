@@ -8,6 +8,10 @@
 
 namespace fairlead::mesh {
 
+// Label selectors of what the operator made, and of the CNI's agents' pods.
+inline constexpr const char* kOwned = "managed-by=sail-operator";
+inline constexpr const char* kCniAgents = "k8s-app=istio-cni-node";
+
 // Keeps of agents' pods, and of nodes, what the operator and the live view look at.
 void TrimAgents(kube::Informer& pods);
 void TrimNodes(kube::Informer& nodes);

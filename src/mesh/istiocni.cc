@@ -9,8 +9,6 @@ namespace {
 using value::At;
 using value::Str;
 
-constexpr const char* kDaemonSet = "istio-cni-node";
-
 Json ToJson(const std::vector<ControlPlane>& planes) {
   Json out = Json::array();
   for (const ControlPlane& p : planes) {
@@ -55,7 +53,7 @@ std::optional<Problem> IstioCniController::Install(const Json& cni, const Json& 
                                               : "VersionSkew",
                skew, generation, WallNow());
   // What runs already is not taken away by a control plane that has gone ahead; that one is told.
-  auto live = op_.caches.daemonsets.Get(kube::Key(ns, kDaemonSet));
+  auto live = op_.caches.daemonsets.Get(kube::Key(ns, kCniDaemonSet));
   bool runs = live && kube::Label(*live, "app.kubernetes.io/version") == version->number;
   if (!skew.empty() && *policy == SkewPolicy::kEnforce && !runs) return Problem{"VersionSkew", skew, false};
 
@@ -127,10 +125,10 @@ Result<Reconciler::Looked> IstioCniController::Look(const Json& cni, Json& statu
   Json applied;
   if (!problem) {
     status["inventory"] = installed.inventory;
-    if (auto it = installed.workloads.find("DaemonSet/" + ns + "/" + kDaemonSet); it != installed.workloads.end())
+    if (auto it = installed.workloads.find("DaemonSet/" + ns + "/" + kCniDaemonSet); it != installed.workloads.end())
       applied = it->second;
   }
-  Rollout rollout = agents_.Look(applied, ns, kDaemonSet);
+  Rollout rollout = agents_.Look(applied, ns, kCniDaemonSet);
   status["controlPlanes"] = ToJson(planes);
   Looked looked{.problem = problem, .again_after = std::nullopt};
   SetReconciled(status, problem, generation);

@@ -14,6 +14,9 @@ namespace fairlead::mesh {
 std::string Fingerprint(const Json& tmpl);
 inline constexpr const char* kFingerprint = "fingerprint";
 
+// The DaemonSet of the CNI's agents.
+inline constexpr const char* kCniDaemonSet = "istio-cni-node";
+
 struct FailingNode {
   std::string node, pod, reason, message;
 };
@@ -48,7 +51,7 @@ struct Rollout {
 // cache has it now (null: absent). `pods`: the DaemonSet's pods, read with WantedTemplate. `name`: the DaemonSet's, for
 // messages.
 Rollout ComputeRollout(const Json& applied, const Json& live, const std::vector<const AgentPod*>& pods,
-                       const std::string& name = "istio-cni-node");
+                       const std::string& name = kCniDaemonSet);
 
 struct ControlPlaneState {
   bool ready = false;

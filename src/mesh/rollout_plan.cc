@@ -102,4 +102,10 @@ void RecordComplete(Json& status, const Json& spec, WallTime now) {
   while (history.size() > kHistory) history.erase(history.size() - 1);
 }
 
+std::string VersionBefore(const Json& cni) {
+  for (const Json& entry : At(cni, "status", "history"))
+    if (Str(entry, "version") != Str(cni, "spec", "version")) return Str(entry, "version");
+  return "";
+}
+
 }  // namespace fairlead::mesh

@@ -31,5 +31,7 @@ Progress TrackProgress(Json& status, const Json& spec, const Rollout& rollout, i
                        WallTime now);
 // An update is complete: remembers it as the last good one, and in the history.
 void RecordComplete(Json& status, const Json& spec, WallTime now);
+// The version that was complete before the one that is asked for; "" = none.
+std::string VersionBefore(const Json& cni);
 
 }  // namespace fairlead::mesh

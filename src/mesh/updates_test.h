@@ -4,7 +4,7 @@
 
 namespace fairlead::mesh {
 
-#ifdef FAIRLEAD_SANITIZED
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 inline constexpr bool kInstrumented = true;  // and so much slower: a part of the cases
 #else
 inline constexpr bool kInstrumented = false;

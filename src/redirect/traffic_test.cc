@@ -191,7 +191,7 @@ class Traffic : public NamespaceTest {
       if (kernel::IptablesSave(which, false).ok()) out.push_back(kind);
     return out;
   }
-  static inline const Who kProxy{.uid = 1337};
+  static constexpr Who kProxy{.uid = 1337};
   UniqueFd pod, outside;
   std::optional<Listeners> application, proxy, out_there;
 };

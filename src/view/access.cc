@@ -106,4 +106,9 @@ bool Sessions::Valid(const std::string& name) {
   return false;
 }
 
+void Sessions::Close(const std::string& name) {
+  std::lock_guard lock(mutex_);
+  sessions_.erase(name);
+}
+
 }  // namespace fairlead::view

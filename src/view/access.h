@@ -49,6 +49,7 @@ class Sessions {
   Result<std::string> Open(const std::string& secret);
   // Whether that session may look now. A minute after the last answer a cluster is asked again.
   bool Valid(const std::string& session);
+  void Close(const std::string& session);
 
  private:
   struct Session {

@@ -1,6 +1,6 @@
 #include "view/board.h"
 
-#include "kube/object.h"
+#include "mesh/rollout_plan.h"
 #include "util/clock.h"
 #include "util/strings.h"
 
@@ -18,10 +18,6 @@ int64_t Seconds(const std::string& time) {
   return t.ok() ? std::chrono::duration_cast<std::chrono::seconds>(t->time_since_epoch()).count() : 0;
 }
 
-bool IsCurrent(const Json& cni, const Json& condition) {
-  return Int(condition, "observedGeneration") == kube::Generation(cni);
-}
-
 Json FirstOf(const std::vector<std::string>& texts) {
   Json out = Json::array();
   for (const std::string& text : texts)
@@ -31,14 +27,14 @@ Json FirstOf(const std::vector<std::string>& texts) {
 
 std::string DrawCni(const Json& cni) {
   if (cni.is_null()) return "null";
-  const Json& ready = kube::Condition(cni, "Ready");
+  const Json& ready = kube::CurrentCondition(cni, "Ready");
   const Json& rollout = At(cni, "status", "rollout");
-  bool fresh = IsCurrent(cni, ready);
+  bool fresh = !ready.is_null();
   return value::Dump({{"version", Str(cni, "spec", "version")},
                       {"namespace", Str(cni, "spec", "namespace")},
                       {"running", Str(cni, "status", "runningVersion")},
                       {"state", fresh ? Str(cni, "status", "state") : "Updating"},
-                      {"ready", fresh && Str(ready, "status") == "True"},
+                      {"ready", Str(ready, "status") == "True"},
                       {"reason", fresh ? Str(ready, "reason") : "NotLookedAt"},
                       {"message", fresh ? Str(ready, "message") : "the operator has not looked at the last change yet"},
                       {"desired", Int(rollout, "desired")},
@@ -67,13 +63,12 @@ std::string DrawPods(const PodsReport& pods) {
                       {"silent", FirstOf(pods.silent)}});
 }
 
-std::string DrawEvents(const std::vector<Json>& events) {
+std::string DrawEvents(const std::vector<kube::ObjectPtr>& events) {
   Json out = Json::array();
-  for (const Json& e : events) {
+  for (const auto& event : events) {
     if (out.size() == kListed) break;
-    std::string last = Str(e, "lastTimestamp");
-    if (last.empty()) last = Str(e, "eventTime");
-    out.push_back({{"at", Seconds(last)},
+    const Json& e = *event;
+    out.push_back({{"at", Seconds(LastSeen(e))},
                    {"type", Str(e, "type")},
                    {"reason", Str(e, "reason")},
                    {"object", Str(e, "involvedObject", "kind") + "/" + Str(e, "involvedObject", "name")},
@@ -123,18 +118,16 @@ NodeTile Tile(bool node_ready, const OnNode& on) {
   return tile;
 }
 
-// The version that was complete before the one that is asked for.
-std::string VersionBefore(const Json& cni) {
-  for (const Json& entry : At(cni, "status", "history"))
-    if (Str(entry, "version") != Str(cni, "spec", "version")) return Str(entry, "version");
-  return "";
-}
-
 std::string PatchTo(const std::string& version) {
   return "kubectl patch istiocni default --type=merge -p '{\"spec\":{\"version\":\"" + version + "\"}}'";
 }
 
 }  // namespace
+
+std::string LastSeen(const Json& event) {
+  std::string at = Str(event, "lastTimestamp");
+  return at.empty() ? Str(event, "eventTime") : at;
+}
 
 Agent ReadAgent(const Json& pod, const std::string& tmpl, const std::string& ns, const std::string& daemonset) {
   Agent agent{.pod = mesh::ReadAgentPod(pod, tmpl),
@@ -153,14 +146,14 @@ NextAction NextSafeAction(const Seen& seen) {
   if (cni.is_null())
     return {"There is no IstioCNI \"default\" yet. Make one from a file that names a version and a namespace.",
             "kubectl apply -f istiocni.yaml"};
-  std::string ns = Str(cni, "spec", "namespace"), wanted = Str(cni, "spec", "version"), before = VersionBefore(cni);
+  std::string ns = Str(cni, "spec", "namespace"), wanted = Str(cni, "spec", "version"),
+              before = mesh::VersionBefore(cni);
   if (!seen.pods.without.empty())
     return {"Pods of the mesh are without working rules. See which, and start them again.",
             "kubectl fairlead pods --at-risk"};
-  const Json& ready = kube::Condition(cni, "Ready");
-  bool fresh = IsCurrent(cni, ready);
+  const Json& ready = kube::CurrentCondition(cni, "Ready");
   std::string reason = Str(ready, "reason");
-  if (fresh && Str(ready, "status") == "True") {
+  if (Str(ready, "status") == "True") {
     for (const auto& p : seen.planes)
       if (!p.allowed) return {p.kind + " " + p.name + ": " + p.message, "kubectl fairlead versions"};
     if (!seen.newest.empty())
@@ -168,15 +161,15 @@ NextAction NextSafeAction(const Seen& seen) {
               PatchTo(seen.newest)};
     return {"Nothing is to be done: every node runs " + wanted + ".", ""};
   }
-  if (fresh && reason == "RolledBack") return {Str(ready, "message"), "kubectl describe istiocni default"};
+  if (reason == "RolledBack") return {Str(ready, "message"), "kubectl describe istiocni default"};
   for (const Agent* a : seen.agents)
     if (a->pod.current && a->pod.failing)
       return {"The new agent on node " + a->pod.node + " does not start (" + a->pod.failing->reason +
                   "). No other node is touched while it fails. See its log" +
                   (before.empty() ? "." : ", or go back with: " + PatchTo(before)),
               "kubectl logs -n " + ns + " " + a->name + " --all-containers"};
-  bool going = !fresh || reason == "Updating" || reason == "DaemonSetNotReady";
-  if (Str(kube::Condition(cni, "Progressing"), "reason") == "ProgressDeadlineExceeded")
+  bool going = ready.is_null() || reason == "Updating" || reason == "DaemonSetNotReady";
+  if (Str(kube::CurrentCondition(cni, "Progressing"), "reason") == "ProgressDeadlineExceeded")
     return {"The update stands still. The other nodes keep their agents. See why" +
                 (before.empty() ? std::string(".") : ", or go back with: " + PatchTo(before)),
             "kubectl describe istiocni default"};

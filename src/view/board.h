@@ -2,6 +2,7 @@
 #pragma once
 #include <map>
 
+#include "kube/informer.h"
 #include "mesh/readiness.h"
 #include "mesh/skew.h"
 
@@ -25,13 +26,16 @@ struct PodsReport {
   std::vector<std::string> silent;   // "node: why" of agents that gave no answer
 };
 
+// When an Event was seen last: Kubernetes' text.
+std::string LastSeen(const Json& event);
+
 struct Seen {
   Json cni;                                // null: there is none
   std::vector<mesh::ControlPlane> planes;  // judged
   std::string newest;                      // another version that every control plane can be served with; "": none
   std::vector<const Agent*> agents;        // of the DaemonSet
   std::vector<std::pair<std::string, bool>> nodes;  // name; whether the node is ready
-  std::vector<Json> events;                         // newest first
+  std::vector<kube::ObjectPtr> events;              // newest first
   PodsReport pods;
 };
 

@@ -6,8 +6,6 @@ namespace {
 using value::At;
 using value::Str;
 
-constexpr const char* kDaemonSet = "istio-cni-node";
-
 // Times, what is said, and about what.
 void KeepEvent(Json& e) {
   Json kept = {{"metadata", {{"name", kube::Name(e)}, {"namespace", kube::Namespace(e)}}}};
@@ -15,11 +13,6 @@ void KeepEvent(Json& e) {
     if (const Json& v = At(e, key); !v.is_null()) kept[key] = v;
   kept["involvedObject"] = {{"kind", Str(e, "involvedObject", "kind")}, {"name", Str(e, "involvedObject", "name")}};
   e = std::move(kept);
-}
-
-std::string LastSeen(const Json& event) {
-  std::string at = Str(event, "lastTimestamp");
-  return at.empty() ? Str(event, "eventTime") : at;
 }
 
 }  // namespace
@@ -54,24 +47,23 @@ void Cluster::WatchEvents(const std::string& ns) {
   if (!ns.empty()) watch(ns, "involvedObject.kind=Pod,type=Warning");
 }
 
-std::vector<Json> Cluster::Events() const {
+std::vector<kube::ObjectPtr> Cluster::Events() const {
   std::vector<kube::ObjectPtr> all;
   for (const auto& informer : events_)
     for (auto& e : informer->List()) all.push_back(std::move(e));
   std::ranges::sort(all, [](const auto& a, const auto& b) { return LastSeen(*a) > LastSeen(*b); });
-  std::vector<Json> out;
-  for (const auto& e : all) out.push_back(*e);
-  return out;
+  return all;
 }
 
-PodsReport Cluster::ToldByEvents(const std::vector<Json>& events, const std::vector<const Agent*>& agents) const {
+PodsReport Cluster::ToldByEvents(const std::vector<kube::ObjectPtr>& events,
+                                 const std::vector<const Agent*>& agents) const {
   PodsReport report;
   for (const Agent* agent : agents) {
     if (agent->pod.ready || agent->pod.ended) continue;
-    auto told = std::ranges::find_if(events, [&](const Json& e) {
-      return Str(e, "reason") == "PodsNotRedirected" && Str(e, "involvedObject", "name") == agent->name;
+    auto told = std::ranges::find_if(events, [&](const auto& e) {
+      return Str(*e, "reason") == "PodsNotRedirected" && Str(*e, "involvedObject", "name") == agent->name;
     });
-    if (told != events.end()) report.without.push_back("node " + agent->pod.node + ": " + Str(*told, "message"));
+    if (told != events.end()) report.without.push_back("node " + agent->pod.node + ": " + Str(**told, "message"));
   }
   return report;
 }
@@ -88,7 +80,7 @@ Board Cluster::See() {
     mesh::JudgeSkew(*version, seen.planes);
     if (seen.newest == version->name) seen.newest.clear();
   }
-  auto ds = sources_.daemonsets.Get(kube::Key(ns, kDaemonSet));
+  auto ds = sources_.daemonsets.Get(kube::Key(ns, mesh::kCniDaemonSet));
   const std::string uid = ds ? kube::Uid(*ds) : "", tmpl = mesh::WantedTemplate(nullptr, ds ? *ds : value::Null());
   if (std::string by = ns + "/" + uid + "/" + tmpl; by != known_by_) {
     known_.Clear();

@@ -25,8 +25,8 @@ class Cluster {
 
  private:
   void WatchEvents(const std::string& ns);
-  std::vector<Json> Events() const;  // newest first
-  PodsReport ToldByEvents(const std::vector<Json>& events, const std::vector<const Agent*>& agents) const;
+  std::vector<kube::ObjectPtr> Events() const;  // newest first
+  PodsReport ToldByEvents(const std::vector<kube::ObjectPtr>& events, const std::vector<const Agent*>& agents) const;
 
   kube::Api& api_;
   Sources sources_;

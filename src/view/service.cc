@@ -97,18 +97,20 @@ void Service::Handle(http::Request& r, http::ResponseWriter& w) {
   if (r.path == "/" && !options_.asks_for_token && !r.Query("token").empty()) return Enter(r.Query("token"), w);
   if (r.path != "/" && r.path != "/stream")
     return w.Send(404, "text/plain", "not found; the view is at /\n", Careful());
-  std::string session = CookieOf(r, cookie_);
-  std::function<bool()> may_look = [this, session] { return sessions_.Valid(session); };
-  if (!may_look() && options_.asks_for_token && EqualFold(r.Header("authorization").substr(0, 7), "bearer ")) {
-    auto opened = sessions_.Open(r.Header("authorization").substr(7));
-    if (!opened.ok())
-      return w.Send(StatusOf(opened.error().code), "text/plain", opened.error().message + "\n", Careful());
-    may_look = [this, session = *opened] { return sessions_.Valid(session); };
-  } else if (!may_look()) {
-    if (r.path == "/stream") return w.Send(401, "text/plain", "open the page again\n", Careful());
-    return Turn(options_.asks_for_token ? 200 : 401, "", w);
+  if (std::string session = CookieOf(r, cookie_); sessions_.Valid(session)) return Show(r.path, session, w);
+  if (options_.asks_for_token && EqualFold(r.Header("authorization").substr(0, 7), "bearer ")) {
+    auto session = sessions_.Open(r.Header("authorization").substr(7));
+    if (!session.ok())
+      return w.Send(StatusOf(session.error().code), "text/plain", session.error().message + "\n", Careful());
+    Show(r.path, *session, w);
+    return sessions_.Close(*session);  // it brings its token with each request
   }
-  if (r.path == "/stream") return Stream(may_look, w);
+  if (r.path == "/stream") return w.Send(401, "text/plain", "open the page again\n", Careful());
+  Turn(options_.asks_for_token ? 200 : 401, "", w);
+}
+
+void Service::Show(const std::string& path, const std::string& session, http::ResponseWriter& w) {
+  if (path == "/stream") return Stream(session, w);
   w.Send(200, TypeOf("html"), embedded::web().at("index.html"), Careful());
 }
 
@@ -125,13 +127,13 @@ void Service::Turn(int status, const std::string& why, http::ResponseWriter& w) 
   w.Send(status, TypeOf("html"), ReplaceAll(page, "{{why}}", Escaped(why)), Careful());
 }
 
-void Service::Stream(const std::function<bool()>& may_look, http::ResponseWriter& w) {
+void Service::Stream(const std::string& session, http::ResponseWriter& w) {
   w.BeginStream(200, "text/event-stream", Careful());
   Hub::Viewer viewer(hub_);
   if (!w.Write("retry: 1000\n\n")) return;
   for (int quiet = 0; !w.ClientGone() && !WaitFd(w.wake_fd(), POLLIN, Millis(0)).ok();) {
     auto messages = viewer.Wait(kLook);
-    if (!may_look()) {
+    if (!sessions_.Valid(session)) {
       w.Write("event: closed\ndata: {}\n\n");
       return;
     }

@@ -25,7 +25,8 @@ class Service {
   void Handle(http::Request& r, http::ResponseWriter& w);
   void Enter(const std::string& secret, http::ResponseWriter& w);
   void Turn(int status, const std::string& why, http::ResponseWriter& w);
-  void Stream(const std::function<bool()>& may_look, http::ResponseWriter& w);
+  void Show(const std::string& path, const std::string& session, http::ResponseWriter& w);
+  void Stream(const std::string& session, http::ResponseWriter& w);
 
   Hub& hub_;
   Access& access_;

@@ -251,6 +251,10 @@ TEST(Sessions, EndWhenTheUserMayNotLookAnyMore) {
   EXPECT_TRUE(sessions.Valid(*opened));
   EXPECT_EQ(access.asked, 1) << "not for every request";
   EXPECT_FALSE(sessions.Valid("another"));
+  auto other = sessions.Open("token");
+  ASSERT_TRUE(other.ok());
+  sessions.Close(*other);
+  EXPECT_FALSE(sessions.Valid(*other));
   clock.now += std::chrono::seconds(61);
   access.away = true;
   EXPECT_TRUE(sessions.Valid(*opened)) << "an API server that is away says nothing";

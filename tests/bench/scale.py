@@ -94,11 +94,30 @@ def wait(what, check, seconds):
         time.sleep(0.2)
 
 
+CNI = "/apis/sailoperator.io/v1/istiocnis/default"
+
+
+def ready(api, version):
+    """Whether every node runs that version of the CNI, and the operator has looked at the last change."""
+    o = api.send("GET", CNI)
+    state = {k["type"]: k for k in o.get("status", {}).get("conditions", [])}.get("Ready", {})
+    return o.get("status", {}).get("runningVersion") == version and state.get("status") == "True" and state.get("observedGeneration") == o["metadata"]["generation"]
+
+
+def make_cni(api, version):
+    """A tenth of the nodes at a time."""
+    api.send("POST", CNI.rsplit("/", 1)[0], {"apiVersion": "sailoperator.io/v1", "kind": "IstioCNI", "metadata": {"name": "default"}, "spec": {"version": version, "namespace": "istio-cni", "rollout": {"maxSurge": "10%"}}})
+
+
+def token_of(api, namespace, account):
+    """A token of a service account, for an hour."""
+    return api.send("POST", f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token", {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}})["status"]["token"]
+
+
 def measure(nodes):
     with Cluster(nodes=0, args=["--simulated-nodes", str(nodes)]) as c:
         api = Api(c.kubeconfig)
-        for path in sorted((ROOT / "charts/fairlead-operator/crds").iterdir()):
-            c.kubectl("apply", "-f", str(path))
+        c.apply_crds()
         for ns in ("istio-system", "istio-cni", "fairlead-system"):
             c.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": ns}})
         revisions = fill(api, nodes)
@@ -108,17 +127,9 @@ def measure(nodes):
                                     "--health-probe-bind-address=0", f"--metrics-bind-address=127.0.0.1:{METRICS}"], stdout=log, stderr=log)
         try:
             p = Process(process.pid)
-            path = "/apis/sailoperator.io/v1/istiocnis/default"
-            spec = {"version": "v1.28.5", "namespace": "istio-cni", "rollout": {"maxSurge": "10%"}}
-            api.send("POST", path.rsplit("/", 1)[0], {"apiVersion": "sailoperator.io/v1", "kind": "IstioCNI", "metadata": {"name": "default"}, "spec": spec})
+            make_cni(api, "v1.28.5")
             row = {}
-
-            def ready(version):
-                o = api.send("GET", path)
-                state = {k["type"]: k for k in o.get("status", {}).get("conditions", [])}.get("Ready", {})
-                return o["status"].get("runningVersion") == version and state.get("status") == "True" and state.get("observedGeneration") == o["metadata"]["generation"]
-
-            wait("the first version is ready", lambda: "status" in api.send("GET", path) and ready("v1.28.5"), 600)
+            wait("the first version is ready", lambda: ready(api, "v1.28.5"), 600)
             wait("the revisions are ready", lambda: all(any(k["type"] == "Ready" and k["status"] == "True" for k in o.get("status", {}).get("conditions", []))
                                                         for o in api.send("GET", "/apis/sailoperator.io/v1/istiorevisions")["items"]), 600)
             row["start s"] = time.monotonic() - began
@@ -128,8 +139,8 @@ def measure(nodes):
             row["idle CPU %"] = (p.cpu() - cpu) / (time.monotonic() - began) * 100
             cpu, began = p.cpu(), time.monotonic()
             asked = requests()
-            api.send("PATCH", path, {"spec": {"version": "v1.28.6"}})
-            wait("the update is complete", lambda: ready("v1.28.6"), 900)
+            api.send("PATCH", CNI, {"spec": {"version": "v1.28.6"}})
+            wait("the update is complete", lambda: ready(api, "v1.28.6"), 900)
             row["update s"] = time.monotonic() - began
             row["CPU s"] = p.cpu() - cpu
             after = requests()
@@ -146,8 +157,7 @@ def measure(nodes):
 def hand_off(times=10):
     """Seconds from the end of a leading operator, asked to end, until the other one leads."""
     with Cluster() as c:
-        for path in sorted((ROOT / "charts/fairlead-operator/crds").iterdir()):
-            c.kubectl("apply", "-f", str(path))
+        c.apply_crds()
         c.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "fairlead-system"}})
 
         def start(n):

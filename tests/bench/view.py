@@ -42,40 +42,32 @@ class Viewer(threading.Thread):
         self.join(10)
 
 
-def update(api, path, version):
+def update(api, version):
     """Seconds that an update of every node takes."""
     began = time.monotonic()
-    api.send("PATCH", path, {"spec": {"version": version}})
-
-    def done():
-        o = api.send("GET", path)
-        ready = {k["type"]: k for k in o["status"]["conditions"]}["Ready"]
-        return o["status"].get("runningVersion") == version and ready["status"] == "True" and ready["observedGeneration"] == o["metadata"]["generation"]
-
-    scale.wait("the update is complete", done, 600)
+    api.send("PATCH", scale.CNI, {"spec": {"version": version}})
+    scale.wait("the update is complete", lambda: scale.ready(api, version), 600)
     return time.monotonic() - began
 
 
 def main():
     with Cluster(nodes=0, args=["--simulated-nodes", str(NODES)]) as c:
         api = scale.Api(c.kubeconfig)
-        for path in sorted((ROOT / "charts/fairlead-operator/crds").iterdir()):
-            c.kubectl("apply", "-f", str(path))
+        c.apply_crds()
         c.kubectl("apply", "-f", str(ROOT / "config/manifests/operator.yaml"))
         c.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "istio-cni"}})
         c.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "viewer", "namespace": "default"}})
         c.apply({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "viewer"}, "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "fairlead-viewer"},
                  "subjects": [{"kind": "ServiceAccount", "name": "viewer", "namespace": "default"}]})
-        token = api.send("POST", "/api/v1/namespaces/default/serviceaccounts/viewer/token", {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}})["status"]["token"]
+        token = scale.token_of(api, "default", "viewer")
         log = open(os.path.join(c.dir, "operator.log"), "w")
         process = subprocess.Popen([str(BUILD / "fairlead-operator"), "--kubeconfig", c.kubeconfig, "--leader-elect=false", "--namespace=fairlead-system", "--health-probe-bind-address=0", "--metrics-bind-address=0",
                                     f"--view-bind-address=127.0.0.1:{PORT}"], stdout=log, stderr=log)
         try:
             p = scale.Process(process.pid)
-            path = "/apis/sailoperator.io/v1/istiocnis/default"
-            api.send("POST", path.rsplit("/", 1)[0], {"apiVersion": "sailoperator.io/v1", "kind": "IstioCNI", "metadata": {"name": "default"}, "spec": {"version": "v1.28.5", "namespace": "istio-cni", "rollout": {"maxSurge": "10%"}}})
-            scale.wait("the first version is ready", lambda: api.send("GET", path).get("status", {}).get("state") == "Healthy", 600)
-            update(api, path, "v1.28.6")  # what an update costs in memory at all has been paid then
+            scale.make_cni(api, "v1.28.5")
+            scale.wait("the first version is ready", lambda: scale.ready(api, "v1.28.5"), 600)
+            update(api, "v1.28.6")  # what an update costs in memory at all has been paid then
             rows = {}
             for viewers in (0, VIEWERS):
                 looking = [Viewer(token) for _ in range(viewers)]
@@ -86,7 +78,7 @@ def main():
                 idle = (p.cpu() - cpu) / (time.monotonic() - began) * 100
                 memory = p.memory("VmRSS")
                 cpu = p.cpu()
-                took = update(api, path, "v1.28.5" if viewers == 0 else "v1.28.6")
+                took = update(api, "v1.28.5" if viewers == 0 else "v1.28.6")
                 busy = p.cpu() - cpu
                 rows[viewers] = {"idle": idle, "memory": memory, "cpu": busy, "took": took, "after": p.memory("VmRSS"), "sent": sum(v.bytes for v in looking) / 1e6}
                 for v in looking:

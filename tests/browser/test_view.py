@@ -15,7 +15,7 @@ import axe  # noqa: E402
 import webdriver  # noqa: E402
 from client import BUILD, ROOT  # noqa: E402
 from cluster import Cluster  # noqa: E402
-from scale import Api  # noqa: E402
+from scale import Api, token_of  # noqa: E402
 from scenario import start_mesh  # noqa: E402
 from webdriver import Browser  # noqa: E402
 
@@ -160,7 +160,7 @@ class Dashboard(Page):
 
 def kubeconfig_of(c, api, namespace, account):
     """A kubeconfig with the token of a service account, and the token."""
-    token = api.send("POST", f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token", {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}})["status"]["token"]
+    token = token_of(api, namespace, account)
     config = json.load(open(c.kubeconfig))
     config["users"][0]["user"] = {"token": token}
     path = pathlib.Path(c.dir) / f"{account}.kubeconfig"
@@ -176,8 +176,7 @@ class OfTheOperator(Page):
     def setUpClass(cls):
         cls.c = c = Cluster(nodes=0, args=["--simulated-nodes", str(cls.NODES)])
         cls.addClassCleanup(c.stop)
-        for path in sorted((ROOT / "charts/fairlead-operator/crds").iterdir()):
-            c.kubectl("apply", "-f", str(path))
+        c.apply_crds()
         c.kubectl("apply", "-f", str(ROOT / "config/manifests/operator.yaml"))
         api = Api(c.kubeconfig)
         config, _ = kubeconfig_of(c, api, "fairlead-system", "fairlead-operator")

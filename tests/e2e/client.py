@@ -48,6 +48,10 @@ class Client:
     def apply(self, *objects):
         return self.kubectl("apply", "-f", "-", input="".join("---\n" + json.dumps(o) + "\n" for o in objects))
 
+    def apply_crds(self):
+        for path in sorted((ROOT / "charts/fairlead-operator/crds").iterdir()):
+            self.kubectl("apply", "-f", str(path))
+
     def create_pods(self, *pods):
         self.apply(*pods)
 

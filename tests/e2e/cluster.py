@@ -80,8 +80,7 @@ class Cluster(Client):
         return self.lab_request(f"api-down?seconds={seconds}")
 
     def install_operator(self):
-        for path in sorted((ROOT / "charts/fairlead-operator/crds").iterdir()):
-            self.kubectl("apply", "-f", str(path))
+        self.apply_crds()
         self.kubectl("apply", "-f", str(ROOT / "config/manifests/operator.yaml"))
         for i in (0, 1):
             self.apply(operator_pod(i))

@@ -13,8 +13,7 @@ import replay  # noqa: E402
 class ApiConformance(unittest.TestCase):
     def test_the_lab_answers_like_the_recorded_api_server(self):
         with Cluster() as c:
-            for path in sorted((ROOT / "charts/fairlead-operator/crds").iterdir()):
-                c.kubectl("apply", "-f", str(path))
+            c.apply_crds()
             have = replay.record(c.kubeconfig)
         want = json.loads(replay.RECORDED.read_text())
         listed = json.loads(replay.DIFFERENCES.read_text())["differences"]

@@ -61,7 +61,7 @@ UPDATES = int(os.environ.get("FAIRLEAD_UPDATES", 50))
 
 
 class ManyUpdates(unittest.TestCase):
-    """Fifty updates in a row under load, and at least thirty mesh pods on each node at the end."""
+    """Fifty updates in a row (FAIRLEAD_UPDATES) under load, and at least thirty mesh pods on each node at the end."""
 
     def run_many(self, values, ambient):
         with Cluster() as c:

@@ -89,8 +89,7 @@ class Guides(unittest.TestCase):
             release = {"name": "istio-cni", "version": 1, "info": {"status": "deployed"}, "manifest": "".join("---\n" + json.dumps(o) + "\n" for o in (agent, role))}
             packed = base64.b64encode(base64.b64encode(gzip.compress(json.dumps(release).encode()))).decode()
             sail = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "sail-operator", "namespace": "sail-operator"}, "spec": {"selector": {"matchLabels": {"k8s-app": "sail"}}, "template": pod("sail")}}
-            for path in sorted((ROOT / "charts/fairlead-operator/crds").iterdir()):
-                c.kubectl("apply", "-f", str(path))
+            c.apply_crds()
             c.apply(*({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": n}} for n in ("istio-cni", "sail-operator")), sail,
                     {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "sh.helm.release.v1.istio-cni.v1", "namespace": "istio-cni", "labels": {"owner": "helm", "name": "istio-cni", "version": "1", "status": "deployed"}},
                      "type": "helm.sh/release.v1", "data": {"release": packed}})

@@ -19,8 +19,7 @@ class RecordedAnswers(unittest.TestCase):
         c = fixture.cluster()
         c.kubectl("delete", "istiocni", "default", "--ignore-not-found")
         c.kubectl("delete", "namespace", "fairlead-system", "--ignore-not-found")
-        for path in sorted((ROOT / "charts/fairlead-operator/crds").iterdir()):
-            c.kubectl("apply", "-f", str(path))
+        c.apply_crds()
         c.kubectl("delete", "istiocni,istiorevision", "--all")
         have = replay.record(c.kubeconfig)
         found = [d for d in replay.compare(json.loads(replay.RECORDED.read_text()), have) if not replay.explained(d[0], d[1], BUSY)]
