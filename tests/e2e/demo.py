@@ -41,11 +41,11 @@ def main():
         figures = update.run()
 
         print(f"\n{BOLD}What the update did{END}")
-        for name, value in figures.items():
-            promise, kept = PROMISES.get(name, ("", None))
-            mark = "" if kept is None else f"{GREEN}kept{END}" if kept(value) else f"{RED}BROKEN{END}"
-            print(f"  {name:<46}{value:>9}   {promise:<3} {mark}")
         broken = broken_promises(figures)
+        for name, value in figures.items():
+            promise = PROMISES.get(name, "")
+            mark = "" if not promise else f"{RED}BROKEN{END}" if name in broken else f"{GREEN}kept{END}"
+            print(f"  {name:<46}{value:>9}   {promise:<3} {mark}")
 
         print(f"\n{BOLD}A version that does not fit{END}: a control plane two minors ahead")
         c.apply({"apiVersion": "sailoperator.io/v1", "kind": "IstioRevision", "metadata": {"name": "ahead"}, "spec": {"version": "v1.30.3", "namespace": "istio-system", "values": {"revision": "ahead", "global": {"istioNamespace": "istio-system"}}}})
