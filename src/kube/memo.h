@@ -13,7 +13,7 @@ class Memo {
   template <class ReadFn>
   const T& Of(const ObjectPtr& object, ReadFn&& read) {
     Entry& entry = entries_[object.get()];
-    if (!entry.object) entry = {object, read(*object)};
+    if (entry.object.expired()) entry = {object, read(*object)};
     entry.round = round_;
     return entry.read;
   }
@@ -26,7 +26,7 @@ class Memo {
 
  private:
   struct Entry {
-    ObjectPtr object;  // keeps the address that it is found by
+    std::weak_ptr<const Json> object;  // another one may come to the same address
     T read;
     uint64_t round = 0;
   };

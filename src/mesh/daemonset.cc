@@ -10,17 +10,18 @@ constexpr size_t kFailingListed = 50;  // a status that names thousands is one t
 Rollout DaemonSetView::Look(const Json& applied, const std::string& ns, const std::string& name) {
   auto ds = daemonsets_.Get(kube::Key(ns, name));
   const Json& live = ds ? *ds : value::Null();
-  if (std::string wanted = WantedTemplate(applied, live); template_ != wanted) {
+  const std::string uid = kube::Uid(live), wanted = WantedTemplate(applied, live);
+  if (std::string by = ns + "/" + uid + "/" + wanted; known_by_ != by) {
     known_.Clear();
-    template_ = wanted;
+    known_by_ = by;
   }
   auto read = [&](const Json& pod) {
-    return Owned{kube::Namespace(pod), value::Str(kube::ControllerOf(pod), "uid"), ReadAgentPod(pod, template_)};
+    bool own = ds && kube::Namespace(pod) == ns && value::Str(kube::ControllerOf(pod), "uid") == uid;
+    return Known{own, ReadAgentPod(pod, wanted)};
   };
-  std::string uid = kube::Uid(live);
   std::vector<const AgentPod*> own;
   for (const auto& object : pods_.List())
-    if (const Owned& pod = known_.Of(object, read); ds && pod.ns == ns && pod.owner == uid) own.push_back(&pod.pod);
+    if (const Known& pod = known_.Of(object, read); pod.own) own.push_back(&pod.pod);
   known_.Sweep();
   return ComputeRollout(applied, live, own, name);
 }

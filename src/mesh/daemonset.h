@@ -14,14 +14,14 @@ class DaemonSetView {
   Rollout Look(const Json& applied, const std::string& ns, const std::string& name);
 
  private:
-  struct Owned {
-    std::string ns, owner;
+  struct Known {
+    bool own;  // of the DaemonSet
     AgentPod pod;
   };
   const kube::Informer& daemonsets_;
   const kube::Informer& pods_;
-  std::string template_;  // that what is known was read with
-  kube::Memo<Owned> known_;
+  std::string known_by_;  // the DaemonSet and template that what is known was read with
+  kube::Memo<Known> known_;
 };
 
 // Sets status.rollout and status.runningVersion.

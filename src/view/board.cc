@@ -162,12 +162,12 @@ NextAction NextSafeAction(const Seen& seen) {
     return {"Nothing is to be done: every node runs " + wanted + ".", ""};
   }
   if (reason == "RolledBack") return {Str(ready, "message"), "kubectl describe istiocni default"};
-  for (const Agent* a : seen.agents)
-    if (a->pod.current && a->pod.failing)
-      return {"The new agent on node " + a->pod.node + " does not start (" + a->pod.failing->reason +
+  for (const Agent& a : seen.agents)
+    if (a.pod.current && a.pod.failing)
+      return {"The new agent on node " + a.pod.node + " does not start (" + a.pod.failing->reason +
                   "). No other node is touched while it fails. See its log" +
                   (before.empty() ? "." : ", or go back with: " + PatchTo(before)),
-              "kubectl logs -n " + ns + " " + a->name + " --all-containers"};
+              "kubectl logs -n " + ns + " " + a.name + " --all-containers"};
   bool going = ready.is_null() || reason == "Updating" || reason == "DaemonSetNotReady";
   if (Str(kube::CurrentCondition(cni, "Progressing"), "reason") == "ProgressDeadlineExceeded")
     return {"The update stands still. The other nodes keep their agents. See why" +
@@ -188,16 +188,16 @@ Board Draw(const Seen& seen) {
                     {"events", DrawEvents(seen.events)},
                     {"next", value::Dump({{"text", next.text}, {"command", next.command}})}};
   std::map<std::string_view, OnNode> by_node;
-  for (const Agent* a : seen.agents) {
-    if (a->pod.node.empty()) continue;
-    OnNode& on = by_node[a->pod.node];
+  for (const Agent& a : seen.agents) {
+    if (a.pod.node.empty()) continue;
+    OnNode& on = by_node[a.pod.node];
     on.any = true;
-    if (a->pod.current && a->pod.ready)
-      on.serving = a;
-    else if (a->pod.serves)
-      on.old = a;
-    else if (a->pod.current && !a->pod.deleting && !a->pod.ended)
-      on.starting = a;
+    if (a.pod.current && a.pod.ready)
+      on.serving = &a;
+    else if (a.pod.serves)
+      on.old = &a;
+    else if (a.pod.current && !a.pod.deleting && !a.pod.ended)
+      on.starting = &a;
   }
   for (const auto& [name, ready] : seen.nodes) {
     auto on = by_node.find(name);

@@ -33,7 +33,7 @@ struct Seen {
   Json cni;                                // null: there is none
   std::vector<mesh::ControlPlane> planes;  // judged
   std::string newest;                      // another version that every control plane can be served with; "": none
-  std::vector<const Agent*> agents;        // of the DaemonSet
+  std::vector<Agent> agents;               // of the DaemonSet
   std::vector<std::pair<std::string, bool>> nodes;  // name; whether the node is ready
   std::vector<kube::ObjectPtr> events;              // newest first
   PodsReport pods;

@@ -29,7 +29,6 @@ void Cluster::Watched(bool yes) {
   if (yes) return;
   events_.clear();
   events_ns_.clear();
-  known_.Clear();
 }
 
 void Cluster::WatchEvents(const std::string& ns) {
@@ -55,15 +54,14 @@ std::vector<kube::ObjectPtr> Cluster::Events() const {
   return all;
 }
 
-PodsReport Cluster::ToldByEvents(const std::vector<kube::ObjectPtr>& events,
-                                 const std::vector<const Agent*>& agents) const {
+PodsReport Cluster::ToldByEvents(const std::vector<kube::ObjectPtr>& events, const std::vector<Agent>& agents) const {
   PodsReport report;
-  for (const Agent* agent : agents) {
-    if (agent->pod.ready || agent->pod.ended) continue;
+  for (const Agent& agent : agents) {
+    if (agent.pod.ready || agent.pod.ended) continue;
     auto told = std::ranges::find_if(events, [&](const auto& e) {
-      return Str(*e, "reason") == "PodsNotRedirected" && Str(*e, "involvedObject", "name") == agent->name;
+      return Str(*e, "reason") == "PodsNotRedirected" && Str(*e, "involvedObject", "name") == agent.name;
     });
-    if (told != events.end()) report.without.push_back("node " + agent->pod.node + ": " + Str(**told, "message"));
+    if (told != events.end()) report.without.push_back("node " + agent.pod.node + ": " + Str(**told, "message"));
   }
   return report;
 }
@@ -82,14 +80,8 @@ Board Cluster::See() {
   }
   auto ds = sources_.daemonsets.Get(kube::Key(ns, mesh::kCniDaemonSet));
   const std::string uid = ds ? kube::Uid(*ds) : "", tmpl = mesh::WantedTemplate(nullptr, ds ? *ds : value::Null());
-  if (std::string by = ns + "/" + uid + "/" + tmpl; by != known_by_) {
-    known_.Clear();
-    known_by_ = by;
-  }
-  auto read = [&](const Json& pod) { return ReadAgent(pod, tmpl, ns, uid); };
   for (const auto& pod : sources_.agents.List())
-    if (const Agent& agent = known_.Of(pod, read); ds && agent.own) seen.agents.push_back(&agent);
-  known_.Sweep();
+    if (Agent agent = ReadAgent(*pod, tmpl, ns, uid); ds && agent.own) seen.agents.push_back(std::move(agent));
   for (const auto& [name, node] : sources_.nodes.Entries())
     seen.nodes.emplace_back(name, Str(kube::Condition(*node, "Ready"), "status") == "True");
   seen.pods = pods_ ? pods_() : ToldByEvents(seen.events, seen.agents);

@@ -1,14 +1,13 @@
 // What the live view sees of a cluster, from caches that others keep and from the Events that it asks for while
 // somebody looks.
 #pragma once
-#include "kube/memo.h"
 #include "mesh/catalog.h"
 #include "view/board.h"
 
 namespace fairlead::view {
 
-// Kept by the operator, or by the program that shows the view on a laptop. Agents and nodes as mesh::KeepForView keeps
-// them.
+// Kept by the operator, or by the program that shows the view on a laptop. Agents and nodes as mesh::TrimAgents and
+// mesh::TrimNodes keep them.
 struct Sources {
   kube::Informer &cnis, &istios, &revisions, &daemonsets, &agents, &nodes;
 };
@@ -26,7 +25,7 @@ class Cluster {
  private:
   void WatchEvents(const std::string& ns);
   std::vector<kube::ObjectPtr> Events() const;  // newest first
-  PodsReport ToldByEvents(const std::vector<kube::ObjectPtr>& events, const std::vector<const Agent*>& agents) const;
+  PodsReport ToldByEvents(const std::vector<kube::ObjectPtr>& events, const std::vector<Agent>& agents) const;
 
   kube::Api& api_;
   Sources sources_;
@@ -34,8 +33,6 @@ class Cluster {
   std::function<PodsReport()> pods_;
   std::function<void()> changed_;
   std::string events_ns_;
-  std::string known_by_;  // the DaemonSet and template that what is known was read with
-  kube::Memo<Agent> known_;
   std::vector<std::unique_ptr<kube::Informer>> events_;
 };
 

@@ -7,7 +7,7 @@ namespace {
 
 constexpr Millis kGather{250};    // more changes follow the first
 constexpr Millis kSeldom{5000};   // the longest time between two boards
-constexpr int kShare = 100;       // of the time, that drawing may take
+constexpr int kShare = 200;       // drawing takes one part of so many of the time
 constexpr Millis kLinger{60000};  // a page that is loaded again finds everything as it was
 constexpr size_t kNodesInMessage = 400;
 

@@ -1,8 +1,8 @@
 // Keeps a board current for those who look at it, and tells each what has changed since it last heard.
 //
 // Flow: something changed -> wait a moment for more -> draw -> compare with what was -> wake the viewers.
-// Guarantees: without a viewer nothing is drawn. Drawing takes at most about a hundredth of a core, however large the
-// cluster is: the larger, the less often. Threading: every member may be called from any thread.
+// Guarantees: without a viewer nothing is drawn. Drawing takes at most about half a hundredth of a core, however large
+// the cluster is: the larger, the less often. Threading: every member may be called from any thread.
 #pragma once
 #include <condition_variable>
 #include <functional>

@@ -41,20 +41,15 @@ Agent On(const std::string& node, bool current, bool ready, const std::string& v
 
 struct World {
   Seen seen;
-  std::deque<Agent> agents;
   World() {
     seen.cni = Cni("v1.28.6", "False", "Updating");
     for (const char* n : {"a", "b", "c"}) seen.nodes.emplace_back(n, true);
   }
   Agent& Add(Agent a) {
-    agents.push_back(std::move(a));
-    return agents.back();
+    seen.agents.push_back(std::move(a));
+    return seen.agents.back();
   }
-  Board Draw() {
-    seen.agents.clear();
-    for (const Agent& a : agents) seen.agents.push_back(&a);
-    return view::Draw(seen);
-  }
+  Board Draw() { return view::Draw(seen); }
 };
 
 TEST(Board, ATileForEveryNodeSaysWhatServesIt) {
@@ -69,7 +64,7 @@ TEST(Board, ATileForEveryNodeSaysWhatServesIt) {
   EXPECT_EQ(board.nodes["b"].version, "1.28.5") << "the one that serves";
   EXPECT_EQ(board.nodes["c"].state, "none");
 
-  w.agents.back().pod.failing =
+  w.seen.agents.back().pod.failing =
       std::make_shared<mesh::FailingNode>(mesh::FailingNode{"b", "istio-cni-node-x", "ErrImagePull", "no such image"});
   w.Add(On("c", false, false, "1.28.5"));
   w.seen.nodes[0].second = false;
@@ -93,7 +88,7 @@ TEST(Board, TheNextActionIsTheSafeOne) {
       std::make_shared<mesh::FailingNode>(mesh::FailingNode{"b", bad.name, "CrashLoopBackOff", "ended with status 1"});
   EXPECT_NE(next().command.find("kubectl logs -n istio-cni " + bad.name), std::string::npos);
   EXPECT_NE(next().text.find("\"version\":\"v1.28.5\""), std::string::npos) << "the way back";
-  w.agents.clear();
+  w.seen.agents.clear();
   w.seen.cni = Cni("v1.28.6", "True", "Healthy");
   EXPECT_EQ(next().command, "") << next().text;
   w.seen.newest = "v1.29.3";
