@@ -279,9 +279,13 @@ void AddViewCommands(Cli& cli) {
   bundle->add_option("-f,--filename", o->file, "The archive")->capture_default_str();
   auto* node = cli.Add<Options>(
       "node", "Show what the agent of this node knows; run it on the node, as root", o,
-      [](Options& options) { return Print(cmd::NodeReport(options.run_dir, options.output == "json")); });
+      [](Options& options) -> Result<int> {
+        FL_ASSIGN(Json answer, cmd::AskAgent(options.run_dir));
+        cmd::Output as = cmd::OutputNamed(options.output);
+        return Print(cmd::IsTable(as) ? cmd::NodeTable(answer, as == cmd::Output::kWide) : cmd::Structured(answer, as));
+      });
   node->add_option("--run-dir", o->run_dir, "The agent's directory")->capture_default_str();
-  node->add_option("-o,--output", o->output, "json")->check(CLI::IsMember({"json"}));
+  TakeOutput(node, o->output);
 }
 
 void AddRenderCommand(Cli& cli) {

@@ -5,11 +5,34 @@
 #include "cmd/signals.h"
 #include "cmd/version.h"
 #include "kube/client.h"
+#include "util/strings.h"
 
 extern char** environ;
 
+namespace {
+
+using namespace fairlead;
+
+// kubectl exec -n istio-cni POD -- install-cni node
+int ShowNode(const std::vector<std::string>& args) {
+  const bool json = args == std::vector<std::string>{"--json"};
+  if (!args.empty() && !json) {
+    fprintf(stderr, "Error: install-cni node takes --json, or nothing; it was given \"%s\"\n", Join(args, " ").c_str());
+    return 1;
+  }
+  const char* run_dir = getenv("CNI_AGENT_RUN_DIR");
+  auto answer = cmd::AskAgent(run_dir ? run_dir : agent::Config().run_dir);
+  if (!answer.ok()) {
+    fprintf(stderr, "Error: %s\n", answer.error().message.c_str());
+    return 1;
+  }
+  fputs((json ? value::DumpPretty(*answer) + "\n" : cmd::NodeTable(*answer)).c_str(), stdout);
+  return 0;
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
-  using namespace fairlead;
   cmd::KeepMemorySmall();
   cmd::AllowManyDescriptors();
   std::map<std::string, std::string> env;
@@ -20,13 +43,7 @@ int main(int argc, char** argv) {
     printf("install-cni %s\n", cmd::kComponentVersion);
     return 0;
   }
-  if (!args.empty() && args[0] == "node") {  // kubectl exec -n istio-cni POD -- install-cni node
-    const char* run_dir = getenv("CNI_AGENT_RUN_DIR");
-    auto report = cmd::NodeReport(run_dir ? run_dir : agent::Config().run_dir, args.back() == "--json");
-    fputs(report.ok() ? report->c_str() : ("Error: " + report.error().message + "\n").c_str(),
-          report.ok() ? stdout : stderr);
-    return report.ok() ? 0 : 1;
-  }
+  if (!args.empty() && args[0] == "node") return ShowNode({args.begin() + 1, args.end()});
   auto fail = [](const Error& e) {
     Log(Level::kError, "install-cni cannot run", {{"error", e.message}});
     return 1;

@@ -23,7 +23,7 @@ std::string Clock(int64_t seconds) {
 
 }  // namespace
 
-Result<std::string> NodeReport(const std::string& run_dir, bool json) {
+Result<Json> AskAgent(const std::string& run_dir) {
   http::Client client({.base_url = "http://agent", .unix_path = run_dir + "/pluginevent.sock"});
   auto answer = client.Do({.target = "/node", .timeout = std::chrono::seconds(10)});
   if (!answer.ok())
@@ -32,16 +32,21 @@ Result<std::string> NodeReport(const std::string& run_dir, bool json) {
   if (answer->status != 200)
     return MakeError(Code::kForbidden,
                      "the agent answered " + std::to_string(answer->status) + ": " + answer->body.substr(0, 200));
-  FL_ASSIGN(Json j, value::ParseJson(answer->body, "the agent's answer"));
-  if (json) return value::DumpPretty(j) + "\n";
+  return value::ParseJson(answer->body, "the agent's answer");
+}
+
+std::string NodeTable(const Json& j, bool wide) {
   std::string out = "Node " + Str(j, "node") + ", agent " + Str(j, "version") + ", new rules by " + Str(j, "backend");
   if (At(j, "ztunnels").is_number()) out += ", " + std::to_string(value::Int(j, "ztunnels")) + " ztunnel connected";
   out += ", " + std::to_string(value::Int(j, "driftRepaired")) + " repaired since its start\n\n";
   std::vector<std::vector<std::string>> pods{{"POD", "MODE", "RULES", "BY AGENT", "NETNS"}};
-  for (const Json& p : At(j, "pods"))
+  if (wide) pods[0].push_back("UID");
+  for (const Json& p : At(j, "pods")) {
     pods.push_back({Str(p, "pod"), Str(p, "mode"),
                     Str(p, "backend") + (Str(p, "rules") == "found" ? " (not ours)" : ""), Str(p, "agentVersion"),
                     Str(p, "netns").empty() ? "not reachable" : Str(p, "netns")});
+    if (wide) pods.back().push_back(Str(p, "uid"));
+  }
   out += pods.size() == 1 ? "No pod is enrolled.\n" : AlignColumns(pods);
   std::vector<std::vector<std::string>> events{{"TIME", "POD", "WHAT"}};
   for (const Json& e : At(j, "events"))

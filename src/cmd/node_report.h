@@ -3,11 +3,13 @@
 #pragma once
 #include <string>
 
-#include "util/result.h"
+#include "value/json.h"
 
 namespace fairlead::cmd {
 
 // Asks the agent on <run_dir>/pluginevent.sock. kUnavailable or kNotFound: no agent serves this node.
-Result<std::string> NodeReport(const std::string& run_dir, bool json);
+Result<Json> AskAgent(const std::string& run_dir);
+// Its answer for a person. `wide`: with the pods' UIDs.
+std::string NodeTable(const Json& answer, bool wide = false);
 
 }  // namespace fairlead::cmd

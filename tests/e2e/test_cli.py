@@ -143,7 +143,8 @@ class CommandLine(unittest.TestCase):
         self.assertIn("Progressing: ProgressDeadlineExceeded", status.stdout)
 
     def test_every_form_of_output(self):
-        for words in (["status"], ["versions"], ["history"], ["pods"], ["preflight", "v1.28.6"]):
+        agent = next(r["root"] for r in self.c.records() if r["netns"]) + "/var/run/istio-cni"
+        for words in (["status"], ["versions"], ["history"], ["pods"], ["preflight", "v1.28.6"], ["node", "--run-dir", agent]):
             as_json, as_yaml = (self.fairlead(*words, "-o", form) for form in ("json", "yaml"))
             self.assertEqual((as_json.returncode, as_yaml.returncode), (0, 0), as_json.stderr + as_yaml.stderr)
             json.loads(as_json.stdout)
