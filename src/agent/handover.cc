@@ -74,7 +74,9 @@ Result<std::unique_ptr<HandoverClient>> HandoverClient::Begin(const std::string&
 Result<std::vector<UniqueFd>> HandoverClient::Take() {
   FL_TRY(Send(fd_.get(), {{"take", Json::object()}}));
   FL_ASSIGN(Message m, Receive(fd_.get(), kReleaseTimeout));
-  if (!m.body.contains("released")) return MakeError(Code::kInvalid, "handover: expected \"released\"");
+  if (!m.body.contains("released"))
+    return MakeError(Code::kInvalid,
+                     "handover: the other agent did not say \"released\", but " + value::Dump(m.body).substr(0, 200));
   return std::move(m.fds);
 }
 
@@ -125,7 +127,9 @@ Status HandoverServer::Offer(int fd, int wake) {
   Log(Level::kInfo, "handover offered", {{"to", Str(hello.body, "hello", "version")}});
   // The other one takes over when it is ready, however long that takes; until then this one serves.
   FL_ASSIGN(Message take, Receive(fd, std::chrono::hours(24), wake));
-  if (!take.body.contains("take")) return MakeError(Code::kInvalid, "expected \"take\"");
+  if (!take.body.contains("take"))
+    return MakeError(Code::kInvalid,
+                     "handover: the other agent did not say \"take\", but " + value::Dump(take.body).substr(0, 200));
   handed_over_ = true;
   std::vector<UniqueFd> ztunnels = serving_.release();
   std::vector<int> fds;

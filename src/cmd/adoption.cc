@@ -61,7 +61,9 @@ class DryRunApi : public kube::Api {
   }
 
  private:
-  static Error Unexpected() { return MakeError(Code::kUnsupported, "not part of a dry run"); }
+  static Error Unexpected() {
+    return MakeError(Code::kUnsupported, "a dry run writes nothing, and was about to; report it");
+  }
   kube::Client& client_;
   std::map<std::string, Write> writes_;
 };

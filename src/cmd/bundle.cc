@@ -65,7 +65,7 @@ class Archive {
     std::string all = tar_ + std::string(1024, '\0'), out;
     z_stream z{};
     if (deflateInit2(&z, Z_BEST_COMPRESSION, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY) != Z_OK)
-      return MakeError(Code::kInternal, "gzip cannot start");
+      return MakeError(Code::kInternal, "compressing the bundle: zlib cannot start");
     out.resize(deflateBound(&z, all.size()));
     z.next_in = reinterpret_cast<Bytef*>(all.data());
     z.avail_in = static_cast<uInt>(all.size());
@@ -74,7 +74,8 @@ class Archive {
     int rc = deflate(&z, Z_FINISH);
     out.resize(z.total_out);
     deflateEnd(&z);
-    return rc == Z_STREAM_END ? Result<std::string>(out) : MakeError(Code::kInternal, "gzip failed");
+    return rc == Z_STREAM_END ? Result<std::string>(out)
+                              : MakeError(Code::kInternal, "compressing the bundle: zlib failed");
   }
 
  private:

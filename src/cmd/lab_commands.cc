@@ -162,7 +162,8 @@ Result<std::string> LabUp(const LabOptions& options) {
   for (std::string& a : args) argv.push_back(a.data());
   argv.push_back(nullptr);
   pid_t pid = ::fork();
-  if (pid < 0) return MakeError(Code::kUnavailable, std::string("fork: ") + strerror(errno));
+  if (pid < 0)
+    return MakeError(Code::kUnavailable, std::string("the lab cannot be started as a process: ") + strerror(errno));
   if (pid == 0) {
     ::setsid();
     int null = ::open("/dev/null", O_RDONLY);

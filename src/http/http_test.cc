@@ -106,6 +106,10 @@ TEST(Http, ClientSurvivesServersThatMisbehave) {
       EXPECT_EQ(r->body, c.body) << c.name;
     }
   }
+  Scripted plain("HTTP/1.1 400 Bad Request\r\n\r\n");
+  auto no_tls = Client({.base_url = "https" + plain.url().substr(4)}).Do({.target = "/"});
+  EXPECT_NE(no_tls.error().message.find("TLS handshake failed: wrong version number"), std::string::npos)
+      << no_tls.error().message;
   EXPECT_EQ(Client({.base_url = "http://127.0.0.1:1"}).Do({.target = "/"}).error().code, Code::kUnavailable);
   EXPECT_EQ(Client({.base_url = "nonsense"}).Do({.target = "/"}).error().code, Code::kInvalid);
   EXPECT_EQ(Client({.base_url = "https://127.0.0.1:1", .ca_pem = "no PEM"}).Do({.target = "/"}).ok(), false);

@@ -310,7 +310,7 @@ void Server::Stop(std::chrono::milliseconds grace) {
 
 Result<UniqueFd> ListenTcp(const std::string& host, uint16_t port) {
   UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!fd.valid()) return ErrnoError("socket", errno);
+  if (!fd.valid()) return ErrnoError("making a socket to listen on " + host + ":" + std::to_string(port), errno);
   int one = 1;
   ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
   sockaddr_in addr{};

@@ -33,7 +33,7 @@ Status Stream::Accept(SSL_CTX* ctx) {
   while (true) {
     int rc = SSL_accept(ssl_.get());
     if (rc == 1) return {};
-    if (!WaitSsl(rc)) return MakeError(Code::kUnavailable, "TLS handshake failed");
+    if (!WaitSsl(rc)) return MakeError(Code::kUnavailable, std::string("TLS handshake failed: ") + ssl_error_);
   }
 }
 
@@ -56,7 +56,7 @@ Status Stream::Connect(SSL_CTX* ctx, const std::string& host) {
       return MakeError(Code::kUnauthorized,
                        std::string("the server's certificate is not valid: ") + X509_verify_cert_error_string(verdict));
     if (SteadyNow() >= deadline_) return MakeError(Code::kDeadlineExceeded, "TLS handshake: no answer in time");
-    return MakeError(Code::kUnavailable, "TLS handshake failed");
+    return MakeError(Code::kUnavailable, std::string("TLS handshake failed: ") + ssl_error_);
   }
 }
 
@@ -143,6 +143,8 @@ bool Stream::Wait(short events) {
 
 bool Stream::WaitSsl(int rc) {
   int why = SSL_get_error(ssl_.get(), rc);
+  const char* reason = ERR_reason_error_string(ERR_peek_last_error());
+  ssl_error_ = reason ? reason : "the other side closed the connection";
   ERR_clear_error();
   if (why == SSL_ERROR_WANT_READ) return Wait(POLLIN);
   if (why == SSL_ERROR_WANT_WRITE) return Wait(POLLOUT);

@@ -56,12 +56,13 @@ class Stream {
 
  private:
   bool Wait(short events);
-  bool WaitSsl(int rc);
+  bool WaitSsl(int rc);  // false: it cannot go on, and ssl_error_ says why
 
   UniqueFd fd_;
   int wake_fd_;
   bool unix_;
   std::unique_ptr<SSL, SslFree> ssl_;
+  const char* ssl_error_ = "";
   SteadyTime deadline_{};
   std::vector<UniqueFd> fds_;
 };

@@ -32,11 +32,11 @@ Result<UniqueFd> OpenNetns(const std::string& path) {
 
 Result<NetnsId> IdentifyNetns(int fd) {
   struct statfs fs {};
-  if (::fstatfs(fd, &fs) != 0) return ErrnoError("statfs", errno);
+  if (::fstatfs(fd, &fs) != 0) return ErrnoError("finding out whether a file is a network namespace", errno);
   if (static_cast<unsigned long>(fs.f_type) != NSFS_MAGIC || ::ioctl(fd, NS_GET_NSTYPE) != CLONE_NEWNET)
     return MakeError(Code::kInvalid, "not a network namespace");
   struct stat st {};
-  if (::fstat(fd, &st) != 0) return ErrnoError("stat", errno);
+  if (::fstat(fd, &st) != 0) return ErrnoError("finding out which network namespace a file is", errno);
   return NetnsId{st.st_dev, st.st_ino};
 }
 

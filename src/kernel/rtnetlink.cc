@@ -13,10 +13,11 @@ namespace {
 
 Result<UniqueFd> SendMessage(const std::string& message) {
   UniqueFd fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
-  if (!fd.valid()) return ErrnoError("netlink socket", errno);
+  if (!fd.valid()) return ErrnoError("making a netlink socket to configure the network", errno);
   timeval timeout{5, 0};
   ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
-  if (::send(fd.get(), message.data(), message.size(), 0) < 0) return ErrnoError("netlink send", errno);
+  if (::send(fd.get(), message.data(), message.size(), 0) < 0)
+    return ErrnoError("sending a request to the kernel (netlink)", errno);
   return fd;
 }
 
@@ -41,7 +42,7 @@ Result<int> RtRequest::Send() const {
   char reply[4096];
   ssize_t n = ::recv(fd.get(), reply, sizeof reply, 0);
   if (n < static_cast<ssize_t>(sizeof(nlmsghdr) + sizeof(int)))
-    return ErrnoError("netlink receive", n < 0 ? errno : EBADMSG);
+    return ErrnoError("receiving the kernel's answer (netlink)", n < 0 ? errno : EBADMSG);
   int error = 0;
   memcpy(&error, reply + sizeof(nlmsghdr), sizeof error);
   return -error;
@@ -52,12 +53,12 @@ Status RtRequest::Dump(const Each& each) const {
   alignas(nlmsghdr) char buf[32768];
   while (true) {
     ssize_t n = ::recv(fd.get(), buf, sizeof buf, 0);
-    if (n < 0) return ErrnoError("netlink receive", errno);
+    if (n < 0) return ErrnoError("receiving the kernel's answer (netlink)", errno);
     auto left = static_cast<unsigned>(n);
     for (auto* h = reinterpret_cast<nlmsghdr*>(buf); NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
       if (h->nlmsg_type == NLMSG_DONE) return {};
       if (h->nlmsg_type == NLMSG_ERROR)
-        return ErrnoError("netlink dump", -reinterpret_cast<nlmsgerr*>(NLMSG_DATA(h))->error);
+        return ErrnoError("listing what the kernel has (netlink)", -reinterpret_cast<nlmsgerr*>(NLMSG_DATA(h))->error);
       each(*h);
     }
   }

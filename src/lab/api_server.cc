@@ -115,7 +115,8 @@ void ApiServer::Handle(http::Request& r, http::ResponseWriter& w) {
   try {
     Route(r, w);
   } catch (const std::exception& e) {
-    Log(Level::kError, "request failed", {{"method", r.method}, {"path", r.path}, {"error", e.what()}});
+    Log(Level::kError, "the lab's API server failed at a request; report it",
+        {{"method", r.method}, {"path", r.path}, {"error", e.what()}});
     ReplyStatus(w, Failure(500, "InternalError", std::string("Internal error occurred: ") + e.what()));
   }
 }

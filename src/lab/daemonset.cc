@@ -114,7 +114,7 @@ class DaemonSetSync {
     spec["nodeName"] = node;
     auto made = api_.Create(kube::kPods, {{"metadata", meta}, {"spec", spec}});
     if (!made.ok())
-      Log(Level::kWarn, "daemonset: pod not created",
+      Log(Level::kWarn, "a DaemonSet gets no pod on a node; it is tried again when it changes",
           {{"daemonset", ns_ + "/" + name_}, {"error", made.error().message}});
   }
 

@@ -66,7 +66,7 @@ class DeploymentSync {
            {"ownerReferences", {OwnerOf(d_, "Deployment")}}}},
          {"spec", {{"replicas", old_.empty() ? Replicas(d_) : 0}, {"selector", selector}, {"template", tmpl}}}});
     if (!made.ok())
-      Log(Level::kWarn, "deployment: no replica set",
+      Log(Level::kWarn, "a Deployment gets no ReplicaSet; it is tried again when it changes",
           {{"deployment", ns_ + "/" + name_}, {"error", made.error().message}});
   }
 
@@ -206,7 +206,7 @@ void SyncReplicaSet(LocalApi& api, const Json& rs) {
     meta["ownerReferences"] = {OwnerOf(rs, "ReplicaSet")};
     auto made = api.Create(kube::kPods, {{"metadata", meta}, {"spec", At(rs, "spec", "template", "spec")}});
     if (!made.ok()) {
-      Log(Level::kWarn, "replica set: pod not created",
+      Log(Level::kWarn, "a ReplicaSet gets no pod; it is tried again when it changes",
           {{"replicaset", ns + "/" + name}, {"error", made.error().message}});
       break;
     }

@@ -35,7 +35,8 @@ Node::~Node() { Stop(); }
 
 Status Node::Start() {
   int in[2], out[2];
-  if (::pipe2(in, O_CLOEXEC) != 0 || ::pipe2(out, O_CLOEXEC) != 0) return ErrnoError("pipe", errno);
+  if (::pipe2(in, O_CLOEXEC) != 0 || ::pipe2(out, O_CLOEXEC) != 0)
+    return ErrnoError("making the pipes to the worker of node " + config_.name, errno);
   UniqueFd in_read(in[0]), out_read(out[0]), out_write(out[1]);
   keep_alive_.reset(in[1]);
   std::string root = config_.state_dir + "/nodes/" + config_.name;

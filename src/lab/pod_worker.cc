@@ -64,7 +64,8 @@ Result<int> HttpGet(const std::string& ip, uint16_t port, const std::string& pat
   FL_TRY(WaitFd(fd.get(), POLLIN, left()));
   char buf[512];
   ssize_t n = ::recv(fd.get(), buf, sizeof buf - 1, 0);
-  if (n < 12) return MakeError(Code::kUnavailable, "connection closed");
+  if (n < 12)
+    return MakeError(Code::kUnavailable, ip + ":" + std::to_string(port) + " closed the connection before it answered");
   buf[n] = 0;
   return atoi(buf + 9);
 }
@@ -199,7 +200,8 @@ void PodWorker::TearDown() {
 bool PodWorker::Step() {
   if (!token_dir_.empty() && SteadyNow() - token_written_ > node_.config_.token_lifetime * 4 / 5)
     if (Status s = WriteToken(); !s.ok())
-      Log(Level::kWarn, "token not renewed", {{"pod", ns_ + "/" + name_}, {"error", s.error().message}});
+      Log(Level::kWarn, "the token of a pod's account was not renewed; it is tried again",
+          {{"pod", ns_ + "/" + name_}, {"error", s.error().message}});
   std::string policy = Str(Pod(), "spec", "restartPolicy");
   bool all_done = true, any_failed = false, init_pending = false;
   for (RunningContainer& c : containers_) {

@@ -22,7 +22,7 @@ bool Flag(const Json& pod, const char* key, bool fallback) {
   if (text.empty()) return fallback;
   auto b = ParseBool(text);
   if (!b.ok())
-    Log(Level::kWarn, "annotation is not a boolean and is ignored",
+    Log(Level::kWarn, "an annotation of a pod is neither true nor false and is ignored",
         {{"pod", Str(pod, "metadata", "namespace") + "/" + Str(pod, "metadata", "name")},
          {"annotation", key},
          {"value", text}});
@@ -66,7 +66,8 @@ AmbientConfig AmbientConfigOf(const Json& pod, const AmbientSettings& settings) 
     if (IsInterfaceName(name))
       c.reroute_interfaces.push_back(name);
     else
-      Log(Level::kWarn, "not an interface name, ignored",
+      Log(Level::kWarn,
+          "a name in annotation istio.io/reroute-virtual-interfaces is not one of an interface and is ignored",
           {{"pod", Str(pod, "metadata", "namespace") + "/" + Str(pod, "metadata", "name")}, {"value", name}});
   }
   return c;

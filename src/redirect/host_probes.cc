@@ -98,7 +98,8 @@ Result<std::map<std::string, std::string>> HostProbes::List() {
 Status HostProbes::Set(const std::string& pod_uid, const std::vector<std::string>& addresses) {
   for (const std::string& a : addresses)
     if (!kernel::IsAddress(a)) return MakeError(Code::kInvalid, "\"" + a + "\" is not an address");
-  if (pod_uid.find_first_of("\"\\\n") != pod_uid.npos) return MakeError(Code::kInvalid, "not a pod UID");
+  if (pod_uid.find_first_of("\"\\\n") != pod_uid.npos)
+    return MakeError(Code::kInvalid, "\"" + pod_uid + "\" is not a pod's UID");
   std::lock_guard lock(mutex_);
   return kernel::RunInNetns(netns_.get(), [&]() -> Status {
     FL_ASSIGN(auto have, ListHere());

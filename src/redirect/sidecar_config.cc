@@ -26,7 +26,9 @@ bool EnvBool(const Json& container, const std::string& name) {
   std::string text = EnvOf(container, name);
   if (text.empty()) return false;
   auto b = ParseBool(text);
-  if (!b.ok()) Log(Level::kWarn, "not a boolean, taken as false", {{"env", name}, {"value", text}});
+  if (!b.ok())
+    Log(Level::kWarn, "an environment variable of the proxy is neither true nor false; it is taken as false",
+        {{"env", name}, {"value", text}});
   return b.value_or(false);
 }
 

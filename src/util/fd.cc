@@ -47,10 +47,10 @@ Status WaitFd(int fd, short events, std::chrono::milliseconds timeout, int wake_
     pollfd fds[2] = {{fd, events, 0}, {wake_fd, POLLIN, 0}};
     int n = ::poll(fds, wake_fd >= 0 ? 2 : 1, static_cast<int>(std::clamp<long>(left, 0, 1 << 30)));
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return ErrnoError("poll", errno);
+    if (n < 0) return ErrnoError("waiting for a file descriptor", errno);
     if (wake_fd >= 0 && (fds[1].revents & POLLIN)) return MakeError(Code::kUnavailable, "stopping");
     if (fds[0].revents) return {};
-    if (left <= 0) return MakeError(Code::kDeadlineExceeded, "deadline exceeded");
+    if (left <= 0) return MakeError(Code::kDeadlineExceeded, "the other end did nothing in the time that it had");
   }
 }
 

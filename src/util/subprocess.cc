@@ -22,7 +22,7 @@ struct Pipe {
 
 Result<Pipe> MakePipe() {
   int fds[2];
-  if (::pipe2(fds, O_CLOEXEC) != 0) return ErrnoError("pipe", errno);
+  if (::pipe2(fds, O_CLOEXEC) != 0) return ErrnoError("making a pipe to a subprocess", errno);
   return Pipe{UniqueFd(fds[0]), UniqueFd(fds[1])};
 }
 
@@ -42,8 +42,10 @@ Status Pump(Pipe& in, Pipe& out, Pipe& err, const RunOptions& o, RunResult& resu
   while (out.read.valid() || err.read.valid()) {
     pollfd fds[3] = {{in.write.get(), POLLOUT, 0}, {out.read.get(), POLLIN, 0}, {err.read.get(), POLLIN, 0}};
     auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
-    if (left <= 0) return MakeError(Code::kDeadlineExceeded, "deadline exceeded");
-    if (::poll(fds, 3, static_cast<int>(left)) < 0 && errno != EINTR) return ErrnoError("poll", errno);
+    if (left <= 0)
+      return MakeError(Code::kDeadlineExceeded, "it had not ended after " + std::to_string(o.timeout.count()) + " ms");
+    if (::poll(fds, 3, static_cast<int>(left)) < 0 && errno != EINTR)
+      return ErrnoError("waiting for its output", errno);
     if (in.write.valid() && fds[0].revents) {
       ssize_t n = ::write(in.write.get(), input.data(), input.size());
       if (n > 0) input.remove_prefix(static_cast<size_t>(n));

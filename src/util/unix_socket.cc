@@ -33,7 +33,7 @@ Result<UniqueFd> ListenUnix(const std::string& path, SocketKind kind, unsigned m
   std::string fresh = path + "." + RandomHex(6);
   FL_ASSIGN(sockaddr_un addr, Address(fresh));
   UniqueFd fd(::socket(AF_UNIX, KindFlag(kind) | SOCK_CLOEXEC, 0));
-  if (!fd.valid()) return ErrnoError("socket", errno);
+  if (!fd.valid()) return ErrnoError("making a socket to listen on " + path, errno);
   if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&addr), sizeof addr) != 0)
     return ErrnoError("binding " + path, errno);
   auto fail = [&](const char* step) {
@@ -50,7 +50,7 @@ Result<UniqueFd> ListenUnix(const std::string& path, SocketKind kind, unsigned m
 Result<UniqueFd> ConnectUnix(const std::string& path, SocketKind kind) {
   FL_ASSIGN(sockaddr_un addr, Address(path));
   UniqueFd fd(::socket(AF_UNIX, KindFlag(kind) | SOCK_CLOEXEC, 0));
-  if (!fd.valid()) return ErrnoError("socket", errno);
+  if (!fd.valid()) return ErrnoError("making a socket to connect to " + path, errno);
   if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&addr), sizeof addr) != 0) {
     Error e = ErrnoError("connecting to " + path, errno);
     if (errno == ECONNREFUSED || errno == EAGAIN) e.code = Code::kUnavailable;
@@ -62,7 +62,8 @@ Result<UniqueFd> ConnectUnix(const std::string& path, SocketKind kind) {
 Result<PeerCredentials> GetPeerCredentials(int fd) {
   ucred cred{};
   socklen_t len = sizeof cred;
-  if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) != 0) return ErrnoError("reading peer credentials", errno);
+  if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) != 0)
+    return ErrnoError("asking the kernel who is at the other end of a Unix socket", errno);
   return PeerCredentials{cred.pid, cred.uid, cred.gid};
 }
 
@@ -86,7 +87,7 @@ Status SendWithFds(int fd, std::string_view bytes, const std::vector<int>& fds) 
     ssize_t n = ::sendmsg(fd, &msg, MSG_NOSIGNAL);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) {
-      Error e = ErrnoError("sending", errno);
+      Error e = ErrnoError("sending on a Unix socket", errno);
       if (errno == EPIPE || errno == ECONNRESET) e.code = Code::kUnavailable;
       return e;
     }
@@ -112,7 +113,7 @@ Result<Received> ReceiveWithFds(int fd, size_t limit) {
   while ((n = ::recvmsg(fd, &msg, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR) {
   }
   if (n < 0) {
-    Error e = ErrnoError("receiving", errno);
+    Error e = ErrnoError("receiving on a Unix socket", errno);
     if (errno == ECONNRESET) e.code = Code::kUnavailable;
     return e;
   }
