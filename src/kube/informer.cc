@@ -53,8 +53,8 @@ size_t Informer::size() const {
 }
 
 ObjectPtr Informer::Keep(Json object) {
-  if (!trim_) return std::make_shared<const Json>(std::move(object));
-  trim_(object);
+  if (trim_) trim_(object);
+  if (!trim_ || !Name(object).empty()) return std::make_shared<const Json>(std::move(object));
   size_t hash = std::hash<Json>()(object);
   std::weak_ptr<const Json>& there = kept_[hash];
   if (ObjectPtr same = there.lock(); same && *same == object) return same;
@@ -142,12 +142,13 @@ void Informer::Apply(WatchEvent event) {
     std::lock_guard lock(mutex_);
     auto it = store_.find(key);
     if (it != store_.end()) old = it->second;
+    if (old && now && *old == *now) now = old;
     if (now)
       store_[key] = now;
     else if (it != store_.end())
       store_.erase(it);
   }
-  if (old != now && !(old && now && *old == *now)) Notify(old, now);
+  if (old != now) Notify(old, now);
 }
 
 void Informer::Notify(const ObjectPtr& old, const ObjectPtr& now) {

@@ -24,7 +24,7 @@ class Informer {
 
   void AddHandler(HandlerFn handler);  // before Start
   // Takes out of each object what nobody here looks at, before it is kept; a change that leaves nothing else is none.
-  // Objects that are equal then are kept once. Before Start.
+  // Objects without a name, of which many are equal then, are kept once. Before Start.
   void SetTrim(std::function<void(Json&)> trim) { trim_ = std::move(trim); }
   void Start();
   void Stop();
@@ -53,8 +53,9 @@ class Informer {
   ListOptions options_;
   std::vector<HandlerFn> handlers_;
   std::function<void(Json&)> trim_;
-  std::unordered_map<size_t, std::weak_ptr<const Json>> kept_;  // trimmed ones, by hash; the informer's thread's
-  mutable std::mutex mutex_;                                    // guards store_
+  std::unordered_map<size_t, std::weak_ptr<const Json>>
+      kept_;                  // those without a name, by hash; the informer's thread's
+  mutable std::mutex mutex_;  // guards store_
   mutable std::condition_variable_any changed_;
   Objects store_;
   std::atomic<bool> synced_{false};

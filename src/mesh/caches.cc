@@ -37,6 +37,7 @@ void KeepUsage(Json& pod) {
 
 // What readiness.h reads of an agent's pod, and when it came to be what it is.
 void KeepAgentPod(Json& pod) {
+  std::string last_started;
   Json meta = {{"name", kube::Name(pod)},
                {"namespace", kube::Namespace(pod)},
                {"creationTimestamp", At(pod, "metadata", "creationTimestamp")}};
@@ -52,15 +53,16 @@ void KeepAgentPod(Json& pod) {
                                {"status", value::Str(c, "status")},
                                {"lastTransitionTime", At(c, "lastTransitionTime")}}};
   for (const Json& c : At(pod, "status", "containerStatuses")) {
-    if (!value::Bool(c, "ready"))
+    if (value::Bool(c, "ready"))
+      last_started = std::max(last_started, value::Str(c, "state", "running", "startedAt"));
+    else
       status["containerStatuses"].push_back(c);
-    else if (const Json& started = At(c, "state", "running", "startedAt"); !started.is_null())
-      status["containerStatuses"].push_back({{"ready", true}, {"state", {{"running", {{"startedAt", started}}}}}});
   }
   pod = {{"metadata", meta},
          {"spec", {{"nodeName", value::Str(pod, "spec", "nodeName")}}},
          {"status", status},
-         {kFingerprint, Fingerprint(pod)}};
+         {kFingerprint, Fingerprint(pod)},
+         {kStarted, last_started}};
 }
 
 void KeepLabels(Json& ns) {

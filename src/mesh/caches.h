@@ -12,7 +12,9 @@ namespace fairlead::mesh {
 inline constexpr const char* kOwned = "managed-by=sail-operator";
 inline constexpr const char* kCniAgents = "k8s-app=istio-cni-node";
 
-// Keeps of agents' pods, and of nodes, what the operator and the live view look at.
+// Keeps of agents' pods, and of nodes, what the operator and the live view look at. Of an agent's containers that are
+// ready that is when the last of them started, under kStarted.
+inline constexpr const char* kStarted = "started";
 void TrimAgents(kube::Informer& pods);
 void TrimNodes(kube::Informer& nodes);
 

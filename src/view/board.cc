@@ -1,5 +1,6 @@
 #include "view/board.h"
 
+#include "mesh/caches.h"
 #include "mesh/rollout_plan.h"
 #include "util/clock.h"
 #include "util/strings.h"
@@ -134,6 +135,7 @@ Agent ReadAgent(const Json& pod, const std::string& tmpl, const std::string& ns,
               .name = kube::Name(pod),
               .own = kube::Namespace(pod) == ns && Str(kube::ControllerOf(pod), "uid") == daemonset,
               .created = Seconds(Str(pod, "metadata", "creationTimestamp"))};
+  agent.started = Seconds(Str(pod, mesh::kStarted));
   for (const Json& c : At(pod, "status", "containerStatuses"))
     agent.started = std::max(agent.started, Seconds(Str(c, "state", "running", "startedAt")));
   if (const Json& ready = kube::Condition(pod, "Ready"); Str(ready, "status") == "True")
