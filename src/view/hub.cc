@@ -1,5 +1,7 @@
 #include "view/hub.h"
 
+#include <ctime>
+
 #include "util/fd.h"
 
 namespace fairlead::view {
@@ -10,6 +12,13 @@ constexpr Millis kSeldom{5000};   // the longest time between two boards
 constexpr int kShare = 200;       // drawing takes one part of so many of the time
 constexpr Millis kLinger{60000};  // a page that is loaded again finds everything as it was
 constexpr size_t kNodesInMessage = 400;
+
+// What this thread has had of the processors. How long it waited for one says nothing about what it costs.
+Millis Computed() {
+  timespec t{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return Millis(t.tv_sec * 1000 + t.tv_nsec / 1'000'000);
+}
 
 std::string Message(const std::string& event, const std::string& data) {
   return "event: " + event + "\ndata: " + data + "\n\n";
@@ -56,10 +65,9 @@ bool Hub::DrawNext(const std::stop_token& stop) {
     if (!due) return viewers_ > 0;
     dirty_ = false;
   }
-  auto began = SteadyNow();
+  Millis began = Computed();
   Take(draw_());
-  auto took = std::chrono::duration_cast<Millis>(SteadyNow() - began);
-  return SleepFor(std::clamp(took * kShare, kGather, kSeldom), stop);
+  return SleepFor(std::clamp((Computed() - began) * kShare, kGather, kSeldom), stop);
 }
 
 void Hub::Take(Board board) {
