@@ -71,8 +71,79 @@ CONDITIONS = {"type": "array", "description": "The observations that status.stat
                                 observedGeneration=I))}
 
 
+# What fields mean that say nothing where they are defined, of any kind.
+WHAT = {
+    "spec": "What is asked for.",
+    "spec.namespace": "Where the control plane runs.",
+    "spec.version": "The Istio version.",
+    "spec.updateStrategy": "How the control plane gets to another version.",
+    "spec.updateStrategy.type": "InPlace: the revision itself is updated. RevisionBased: a revision of its own for each version; workloads are moved.",
+    "spec.updateStrategy.inactiveRevisionDeletionGracePeriodSeconds": "How long an old revision must have been unused before it is deleted; 30.",
+    "spec.updateStrategy.updateWorkloads": "Accepted; workloads are moved by their labels.",
+    "spec.targetRef": "What the tag stands for.",
+    "spec.targetRef.kind": "An Istio means its active revision.",
+    "spec.targetRef.name": "Its name.",
+    "status": "What is.",
+    "status.observedGeneration": "The generation of the resource that the status is about.",
+    "status.conditions[].type": "What it is about; one condition of each type.",
+    "status.conditions[].status": "Whether it holds.",
+    "status.conditions[].reason": "Why, in one word.",
+    "status.conditions[].message": "Why, for a person, and what to do.",
+    "status.conditions[].lastTransitionTime": "When its status changed.",
+    "status.conditions[].observedGeneration": "The generation of the resource that it was computed for.",
+    "status.state": "The reason of the first condition that is not True, else Healthy.",
+    "status.rollout.desired": "Nodes that should have an agent or a proxy.",
+    "status.rollout.updated": "Nodes where one of what was applied serves.",
+    "status.rollout.ready": "Nodes where any serves.",
+    "status.rollout.outdated": "Pods that are not of what was applied and have not ended.",
+    "status.rollout.generation": "The generation of the resource that progressedAt is about.",
+    "status.rollout.progressedAt": "When a node was updated for the last time.",
+    "status.rollout.undoneGeneration": "The generation of the resource whose update failed and was undone.",
+    "status.rollout.undoneBecause": "Why it was.",
+    "status.rollout.failing": "Nodes whose new pod does not start, 50 at most.",
+    "status.rollout.failing[].node": "The node.",
+    "status.rollout.failing[].pod": "Its pod.",
+    "status.rollout.failing[].reason": "As the kubelet says it.",
+    "status.rollout.failing[].message": "As the kubelet says it.",
+    "status.controlPlanes[].kind": "Istio or IstioRevision.",
+    "status.controlPlanes[].name": "Its name.",
+    "status.controlPlanes[].version": "The version that it runs, or is getting.",
+    "status.controlPlanes[].allowed": "Whether this CNI can serve it.",
+    "status.controlPlanes[].message": "Why not, and the way out.",
+    "status.history[].version": "The version.",
+    "status.history[].completedAt": "When the last node got it.",
+    "status.inventory[].apiVersion": "Its group and version.",
+    "status.inventory[].kind": "Its kind.",
+    "status.inventory[].namespace": "Its namespace, if it has one.",
+    "status.inventory[].name": "Its name.",
+    "status.activeRevisionName": "The revision that is of spec.version.",
+    "status.revisions": "How many revisions there are.",
+    "status.revisions.total": "All of this Istio.",
+    "status.revisions.ready": "Those that are ready.",
+    "status.revisions.inUse": "Those that workloads use.",
+    "status.istiodNamespace": "Where the control plane runs that the tag stands for.",
+    "status.istioRevision": "The revision that it stands for, or uses.",
+}
+
+
+def explain(schema, path):
+    """Gives the fields below a description from WHAT, down to the values of charts."""
+    for name, below in schema.get("properties", {}).items():
+        here = path + name
+        if "description" not in below and here in WHAT:
+            below = schema["properties"][name] = {"description": WHAT[here], **below}
+        if here == "spec.values":
+            continue
+        if below.get("type") == "array":
+            below["items"] = dict(below["items"])
+            explain(below["items"], here + "[].")
+        else:
+            explain(below, here + ".")
+
+
 def crd(kind, plural, spec, status, columns, root_rules=None, short=None, spec_default=None):
     schema = obj(spec=spec, status=status)
+    explain(schema, "")
     if spec_default:
         schema["properties"]["spec"] = dict(spec, default=spec_default)
     if root_rules:

@@ -81,6 +81,53 @@ NAMES = {
 }
 OTHERS = {"kubectl.kubernetes.io/last-applied-configuration"}  # of kubectl, left out of diffs
 COMMON_ENV = (("KUBECONFIG", "fairlead, fairlead-operator", "the kubeconfig file, as kubectl reads it"), ("NO_COLOR", "fairlead", "anything: no colours"), ("POD_NAME", "fairlead-operator", "part of its identity in the leader election"))
+ENV = {
+    "ALLOW_SWITCH_TO_HOST_NS": "enters the node's network namespace, for probes in ambient mode and to see the node's iptables",
+    "AMBIENT_DNS_CAPTURE": "DNS of ambient pods goes through ztunnel, unless a pod's annotation says otherwise",
+    "AMBIENT_ENABLED": "brings pods into the ambient mesh, and serves ztunnel",
+    "AMBIENT_ENABLEMENT_SELECTOR": "a JSON list of {podSelector, namespaceSelector}: the ambient mesh's pods; empty: the label istio.io/dataplane-mode=ambient",
+    "AMBIENT_IPV6": "rules of ambient pods for IPv6 as well",
+    "CHAINED_CNI_PLUGIN": "adds the plugin to the primary CNI's configuration; false: writes one of its own",
+    "CNI_AGENT_RUN_DIR": "of its sockets and its journal, a directory of the node",
+    "CNI_CONF_NAME": "the primary CNI's file; empty: the first one in the directory",
+    "EXCLUDE_NAMESPACES": "whose pods are left alone",
+    "FORCE_IPTABLES_BINARY": "legacy or nft; empty: what the node uses",
+    "HEALTH_PORT": "of /healthz and /readyz",
+    "HOST_PROBE_SNAT_IP": "from which the kubelet's probes reach ambient pods",
+    "HOST_PROBE_SNAT_IPV6": "the same for IPv6",
+    "ISTIO_OUTBOUND_IPV4_LOOPBACK_CIDR": "destinations on the loopback interface that sidecars take for the pod itself",
+    "ISTIO_OUTBOUND_OWNER_GROUPS": "groups whose outbound traffic is redirected; empty or *: all",
+    "ISTIO_OUTBOUND_OWNER_GROUPS_EXCLUDE": "groups whose outbound traffic is left alone",
+    "ISTIO_OWNED_CNI_CONFIG": "writes the plugin into a configuration of its own beside the primary CNI's",
+    "ISTIO_OWNED_CNI_CONFIG_FILENAME": "its name",
+    "ISTIO_OWNED_CNI_CONF_FILENAME": "the same, as istio's chart spells it",
+    "KUBECONFIG": "a kubeconfig file; empty: the pod's service account",
+    "KUBERNETES_NODE_NAME": "the older name of NODE_NAME",
+    "LOG_AS_JSON": "log lines as JSON",
+    "LOG_OUTPUT_LEVEL": "what is logged",
+    "MONITORING_PORT": "of /metrics",
+    "MOUNTED_CNI_BIN_DIR": "where the node's directory of CNI plugins is mounted",
+    "MOUNTED_CNI_NET_DIR": "where the node's directory of CNI configurations is mounted",
+    "MOUNTED_NETNS_DIR": "where the node's directory of network namespaces is mounted",
+    "NATIVE_NFTABLES": "new rules with nftables; false: with iptables",
+    "NODE_NAME": "the node that it serves; it must be set",
+    "PLUGIN_SOURCE": "the plugin that it installs",
+    "POD_NAME": "its own pod, for Events",
+    "POD_NAMESPACE": "its own namespace, for Events",
+    "REPAIR_BROKEN_POD_LABEL_KEY": "the label of REPAIR_LABEL_PODS",
+    "REPAIR_BROKEN_POD_LABEL_VALUE": "and its value",
+    "REPAIR_DELETE_PODS": "deletes pods that run without their rules",
+    "REPAIR_ENABLED": "looks for pods that run without their rules",
+    "REPAIR_FIELD_SELECTORS": "which pods are looked at, as kubectl's --field-selector",
+    "REPAIR_INIT_CONTAINER_EXIT_CODE": "with which the init container shows that the rules are missing",
+    "REPAIR_INIT_CONTAINER_NAME": "the init container that shows it",
+    "REPAIR_INIT_CONTAINER_TERMINATION_MESSAGE": "and its termination message; empty: any",
+    "REPAIR_LABEL_PODS": "labels pods that run without their rules",
+    "REPAIR_LABEL_SELECTORS": "which pods are looked at, as kubectl's --selector",
+    "REPAIR_REPAIR_PODS": "writes the rules of pods that run without them",
+    "REPAIR_SIDECAR_ANNOTATION": "of pods that have a sidecar",
+    "ZTUNNEL_UDS_ADDRESS": "the socket that ztunnels connect to",
+}
 STRUCTS = {"c": "Config", "ambient": "AmbientConfig", "settings": "AmbientSettings", "sidecar": "SidecarConfig", "repair": "RepairConfig"}  # by the name that config.cc gives them
 CONSTANTS = {"MOUNTED_NETNS_DIR": "string", "EXCLUDE_NAMESPACES": "comma-separated", "LOG_OUTPUT_LEVEL": "debug, info, warn or error, or istio's scope:level list"}
 
@@ -125,7 +172,9 @@ def fields(schema, path):
         if here == "spec.values":
             yield here, "object", "", "Helm values; see below"
             continue
-        yield here, kind_of(below), below.get("default", ""), below.get("description", "")
+        if "description" not in below:
+            sys.exit(f"tools/generate_crds.py does not say what {here} means")
+        yield here, kind_of(below), below.get("default", ""), below["description"]
         inner = below.get("items", below) if below.get("type") == "array" else below
         if inner.get("properties"):
             yield from fields(inner, here + ("[]" if below.get("type") == "array" else ""))
@@ -152,7 +201,11 @@ def values(chart):
     rows, stack, comment = [], [], []
     for line in (ROOT / f"charts/{chart}/values.yaml").read_text().splitlines():
         bare = line.strip()
-        if not bare:
+        depth = len(line) - len(line.lstrip())
+        stack = [(d, n) for d, n in stack if d < depth]
+        if not bare or bare.startswith("- ") or stack and stack[-1][1] is None:  # what is in a list is no value of its own
+            if bare.startswith("- "):
+                stack.append((depth, None))
             comment = []
             continue
         if bare.startswith("#"):
@@ -162,12 +215,14 @@ def values(chart):
         if not m:
             comment = []
             continue
-        depth, name, default, own = len(m[1]), m[2], m[3] or "", m[4]
-        stack = [(d, n) for d, n in stack if d < depth] + [(depth, name)]
+        name, default, own = m[2], m[3] or "", m[4]
+        stack.append((depth, name))
         path = ".".join(n for _, n in stack if n != "defaults")
         why = " ".join(comment + ([own] if own else []))
         comment = []
-        if path and (default or why):
+        if default and not why:
+            sys.exit(f"charts/{chart}/values.yaml does not say what {path} means")
+        if path and why:
             rows.append((f"`{path}`", f"`{default}`" if default else "", why))
     return rows
 
@@ -225,11 +280,13 @@ def environment():
         within = header.split(f"struct {STRUCTS[of[-1]]} {{")[1].split("\n};")[0]
         default = re.search(rf'\b{field}(?: = ("[^"]*"|[\w.:-]+))?[;,]', within)
         shown = default[1] if default and default[1] else ""
-        rows.append((f"`{name}`", CONSTANTS.get(name, {"text": "string", "flag": "true or false", "number": "number"}[kind]), f"`{shown}`" if shown else ""))
+        rows.append((f"`{name}`", CONSTANTS.get(name, {"text": "string", "flag": "true or false", "number": "number"}[kind]), f"`{shown}`" if shown else "", ENV.get(name, "")))
+    rows += [(f"`{name}`", "numbers, with commas", "", ENV.get(name, "")) for name in re.findall(r'\{"(ISTIO_OUTBOUND_OWNER_GROUPS\w*)", &', config)]
+    explained({row[0].strip("`") for row in rows}, ENV, "the environment variable")
     accepted = re.findall(r'"(\w+)"', re.search(r"kAccepted\[\] = \{(.*?)\};", config, re.S)[1])
     read = {row[0] for row in rows}
     ignored = sorted(f"`{a}`" for a in accepted if f"`{a}`" not in read)
-    out = ["Of `install-cni`, the agent. Each is also a flag: `MONITORING_PORT` is `--monitoring-port`, and a flag wins.", ""] + table(("variable", "value", "default"), rows)
+    out = ["Of `install-cni`, the agent. Each is also a flag: `MONITORING_PORT` is `--monitoring-port`, and a flag wins.", ""] + table(("variable", "value", "default", "what"), rows)
     return out + ["Accepted and without effect, since istio-cni has them: " + ", ".join(ignored) + ".", "", "Of the other programs:", ""] + table(("variable", "of", "what"), [(f"`{n}`", p, why) for n, p, why in COMMON_ENV])
 
 
