@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <filesystem>
 
+#include "util/exec_lock.h"
 #include "util/fd.h"
 
 namespace fairlead {
@@ -31,6 +32,8 @@ Result<std::string> ReadFile(const std::string& path, size_t limit) {
 
 Status WriteFileAtomic(const std::string& path, std::string_view content, unsigned mode) {
   std::string tmp = path + ".tmp.XXXXXX";
+  std::unique_lock alone(g_exec_lock, std::defer_lock);
+  if (mode & 0111) alone.lock();
   UniqueFd fd(::mkostemp(tmp.data(), O_CLOEXEC));
   if (!fd.valid()) return ErrnoError("writing " + path, errno);
   auto fail = [&](const char* step) {
@@ -47,6 +50,7 @@ Status WriteFileAtomic(const std::string& path, std::string_view content, unsign
   if (::fchmod(fd.get(), mode) != 0) return fail("chmod");
   if (::fsync(fd.get()) != 0) return fail("sync");
   fd.reset();  // before the file gets its name: an executable that is still open for writing cannot be run (ETXTBSY)
+  if (alone.owns_lock()) alone.unlock();
   if (::rename(tmp.c_str(), path.c_str()) != 0) return fail("rename");
   return {};
 }

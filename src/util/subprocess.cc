@@ -9,6 +9,7 @@
 
 #include <cerrno>
 
+#include "util/exec_lock.h"
 #include "util/fd.h"
 
 extern char** environ;
@@ -95,7 +96,9 @@ Result<RunResult> RunProgram(const std::vector<std::string>& argv, const RunOpti
   env.push_back(nullptr);
 
   pid_t pid = 0;
-  int rc = ::posix_spawnp(&pid, args[0], &actions, &attr, args.data(), env.data());
+  std::shared_lock starting(g_exec_lock);
+  int rc = ::posix_spawnp(&pid, args[0], &actions, &attr, args.data(), env.data());  // returns when it has executed
+  starting.unlock();
   posix_spawn_file_actions_destroy(&actions);
   posix_spawnattr_destroy(&attr);
   if (rc != 0) return ErrnoError("running " + argv[0], rc);

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <random>
+#include <thread>
 
 #include "util/clock.h"
 #include "util/file.h"
@@ -108,6 +109,22 @@ TEST(WriteFileAtomic, ReplacesWithoutLeavingATemporaryFile) {
   EXPECT_FALSE(WriteFileAtomic(dir / "missing/a", "x").ok());
   EXPECT_EQ(ReadFile(dir / "a", 2).error().code, Code::kInvalid);
   EXPECT_EQ(ReadFile(dir / "b").error().code, Code::kNotFound);
+}
+
+// A plugin is replaced while the agent starts iptables for a pod, and the runtime executes the plugin at once.
+TEST(WriteFileAtomic, AnExecutableCanBeExecutedAtOnceWhateverElseIsStarted) {
+  TempDir dir;
+  auto program = ReadFile("/bin/true", 1 << 22);
+  ASSERT_TRUE(program.ok());
+  auto start_others = [](const std::stop_token& stop) {
+    while (!stop.stop_requested()) EXPECT_TRUE(RunProgram({"/bin/true"}).ok());
+  };
+  std::jthread one(start_others), two(start_others);
+  for (int i = 0; i < 300; ++i) {
+    ASSERT_TRUE(WriteFileAtomic(dir / "plugin", *program, 0755).ok());
+    auto ran = RunProgram({dir / "plugin"});
+    ASSERT_TRUE(ran.ok()) << "round " << i << ": " << ran.error().message;
+  }
 }
 
 TEST(RunProgram, CollectsOutputAndEndsWhatTakesTooLong) {
