@@ -1,15 +1,13 @@
 #include "lab/pod_worker.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "kernel/netns.h"
 #include "kernel/nft.h"
 #include "lab/images.h"
+#include "lab/probe.h"
 #include "util/file.h"
 #include "util/log.h"
 #include "util/strings.h"
@@ -21,8 +19,6 @@ namespace {
 using value::At;
 using value::Int;
 using value::Str;
-
-constexpr const char* kTokenDir = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 // Runs a helper of ours to its end.
 Status RunHelper(std::vector<std::string> args) {
@@ -36,39 +32,6 @@ Status RunHelper(std::vector<std::string> args) {
 int64_t WallMs() { return std::chrono::duration_cast<Millis>(WallNow().time_since_epoch()).count(); }
 
 bool IsMeshPod(const Json& pod) { return kube::HasAnnotation(pod, "sidecar.istio.io/status"); }
-
-// A named port of the container, or the number itself.
-uint16_t PortOf(const Json& port, const Json& container) {
-  if (port.is_number()) return static_cast<uint16_t>(port.get<int>());
-  for (const Json& p : At(container, "ports"))
-    if (Str(p, "name") == value::AsString(port)) return static_cast<uint16_t>(Int(p, "containerPort"));
-  return static_cast<uint16_t>(ParseInt(value::AsString(port)).value_or(0));
-}
-
-// GET over plain TCP from the calling thread's network namespace; the status code.
-Result<int> HttpGet(const std::string& ip, uint16_t port, const std::string& path, Millis timeout) {
-  UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  sockaddr_in addr{};
-  addr.sin_family = AF_INET;
-  addr.sin_port = htons(port);
-  inet_pton(AF_INET, ip.c_str(), &addr.sin_addr);
-  auto deadline = SteadyNow() + timeout;
-  auto left = [&] { return std::max(Millis(0), std::chrono::duration_cast<Millis>(deadline - SteadyNow())); };
-  if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&addr), sizeof addr) != 0 && errno != EINPROGRESS)
-    return ErrnoError("dial tcp " + ip + ":" + std::to_string(port), errno);
-  FL_TRY(WaitFd(fd.get(), POLLOUT, left()));
-  std::string request = "GET " + path + " HTTP/1.1\r\nHost: " + ip + ":" + std::to_string(port) +
-                        "\r\nUser-Agent: kube-probe/1.32\r\nConnection: close\r\n\r\n";
-  if (::send(fd.get(), request.data(), request.size(), MSG_NOSIGNAL) < 0)
-    return ErrnoError("dial tcp " + ip + ":" + std::to_string(port), errno);
-  FL_TRY(WaitFd(fd.get(), POLLIN, left()));
-  char buf[512];
-  ssize_t n = ::recv(fd.get(), buf, sizeof buf - 1, 0);
-  if (n < 12)
-    return MakeError(Code::kUnavailable, ip + ":" + std::to_string(port) + " closed the connection before it answered");
-  buf[n] = 0;
-  return atoi(buf + 9);
-}
 
 }  // namespace
 
@@ -198,8 +161,8 @@ void PodWorker::TearDown() {
 // ---- containers
 
 bool PodWorker::Step() {
-  if (!token_dir_.empty() && SteadyNow() - token_written_ > node_.config_.token_lifetime * 4 / 5)
-    if (Status s = WriteToken(); !s.ok())
+  if (token_written_ && SteadyNow() - *token_written_ > node_.config_.token_lifetime * 4 / 5)
+    if (Status s = RenewToken(); !s.ok())
       Log(Level::kWarn, "the token of a pod's account was not renewed; it is tried again",
           {{"pod", ns_ + "/" + name_}, {"error", s.error().message}});
   std::string policy = Str(Pod(), "spec", "restartPolicy");
@@ -247,10 +210,13 @@ void PodWorker::StartContainer(RunningContainer& c) {
     return;
   }
   c.image_id = found->path;
-  auto spec = MakeSpec(c);
-  if (!spec.ok()) {
-    Event("Warning", "Failed", "Error: " + spec.error().message);
-    back_off("CreateContainerConfigError", spec.error().message);
+  PodOnNode here = Here();
+  auto spec = PlanContainer(here, c.spec);
+  Status token = spec.ok() && HasToken(here) ? RenewToken() : Status();
+  if (!spec.ok() || !token.ok()) {
+    std::string message = spec.ok() ? token.error().message : spec.error().message;
+    Event("Warning", "Failed", "Error: " + message);
+    back_off("CreateContainerConfigError", message);
     c.next_start = SteadyNow() + std::chrono::seconds(2);
     return;
   }
@@ -288,6 +254,15 @@ void PodWorker::StartContainer(RunningContainer& c) {
   c.started = At(c.spec, "startupProbe").is_null();
   c.ready = !c.init && At(c.spec, "readinessProbe").is_null();
   Event("Normal", "Started", "Started container " + name);
+}
+
+PodOnNode PodWorker::Here() {
+  return {node_.config_, node_.pid(), node_.api_, node_.tokens_, Pod(), ip_, attachment_.netns_path};
+}
+
+Status PodWorker::RenewToken() {
+  token_written_ = SteadyNow();
+  return WriteToken(Here());
 }
 
 void PodWorker::Reap(RunningContainer& c) {
@@ -331,226 +306,7 @@ void PodWorker::Reap(RunningContainer& c) {
               ")");
 }
 
-Result<std::vector<std::string>> PodWorker::MakeEnv(const Json& container, std::map<std::string, std::string>& named) {
-  Json pod = Pod();
-  named = {{"PATH", "/opt/fairlead/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
-           {"HOSTNAME", name_},
-           {"HOME", "/"},
-           {"KUBERNETES_SERVICE_HOST", node_.config_.api_host},
-           {"KUBERNETES_SERVICE_PORT", "443"}};
-  auto config_map = [&](const std::string& name, const char* kind) {
-    return node_.api_.Get(std::string_view(kind) == "configmap" ? kube::kConfigMaps : kube::kSecrets, ns_, name);
-  };
-  for (const Json& from : At(container, "envFrom")) {
-    bool cm = from.contains("configMapRef");
-    const Json& ref = At(from, cm ? "configMapRef" : "secretRef");
-    auto o = config_map(Str(ref, "name"), cm ? "configmap" : "secret");
-    if (!o.ok()) {
-      if (value::Bool(ref, "optional")) continue;
-      return MakeError(Code::kNotFound,
-                       std::string(cm ? "configmap" : "secret") + " \"" + Str(ref, "name") + "\" not found");
-    }
-    for (const auto& [k, v] : At(*o, "data").items())
-      named[Str(from, "prefix") + k] = cm ? value::AsString(v) : Base64Decode(value::AsString(v)).value_or("");
-  }
-  for (const Json& e : At(container, "env")) {
-    std::string name = Str(e, "name");
-    if (std::string path = Str(e, "valueFrom", "fieldRef", "fieldPath"); !path.empty()) {
-      if (path == "metadata.name")
-        named[name] = name_;
-      else if (path == "metadata.namespace")
-        named[name] = ns_;
-      else if (path == "metadata.uid")
-        named[name] = uid_;
-      else if (path == "spec.nodeName")
-        named[name] = node_.config_.name;
-      else if (path == "spec.serviceAccountName")
-        named[name] = Str(pod, "spec", "serviceAccountName");
-      else if (path == "status.podIP")
-        named[name] = ip_;
-      else if (path == "status.hostIP")
-        named[name] = node_.config_.ip;
-      else
-        return MakeError(Code::kUnsupported, "env " + name + ": fieldPath " + path + " is not known to the lab");
-    } else if (const Json& ref = At(e, "valueFrom", "configMapKeyRef"); ref.is_object()) {
-      auto o = config_map(Str(ref, "name"), "configmap");
-      if (!o.ok()) return MakeError(Code::kNotFound, "configmap \"" + Str(ref, "name") + "\" not found");
-      named[name] = Str(*o, "data", Str(ref, "key").c_str());
-    } else if (std::string resource = Str(e, "valueFrom", "resourceFieldRef", "resource"); !resource.empty()) {
-      named[name] = resource.ends_with("cpu") ? "2" : "1073741824";  // no limits in the lab: the node's
-    } else {
-      named[name] = Str(e, "value");
-    }
-  }
-  std::vector<std::string> out;
-  for (const auto& [k, v] : named) out.push_back(k + "=" + v);
-  return out;
-}
-
-Result<std::map<std::string, std::string>> PodWorker::VolumeFiles(const Json& volume) {
-  std::map<std::string, std::string> files;
-  // Of an object's data: all of it, or the keys that `items` names.
-  auto add = [&](const Json& source, const kube::Resource& resource, const std::string& name) -> Status {
-    auto o = node_.api_.Get(resource, ns_, name);
-    if (!o.ok()) {
-      if (value::Bool(source, "optional")) return {};
-      return MakeError(Code::kNotFound, "MountVolume.SetUp failed for volume \"" + Str(volume, "name") +
-                                            "\": " + ToLower(resource.kind) + " \"" + name + "\" not found");
-    }
-    std::map<std::string, std::string> paths;
-    for (const Json& item : At(source, "items")) paths[Str(item, "key")] = Str(item, "path");
-    for (const auto& [k, v] : At(*o, "data").items()) {
-      if (!paths.empty() && !paths.contains(k)) continue;
-      std::string text = value::AsString(v);
-      files[paths.empty() ? k : paths[k]] = resource.kind == "Secret" ? Base64Decode(text).value_or("") : text;
-    }
-    return {};
-  };
-  auto add_fields = [&](const Json& source) {
-    for (const Json& item : At(source, "items")) {
-      std::string path = Str(item, "fieldRef", "fieldPath"), text;
-      const Json& members = path == "metadata.labels"        ? At(Pod(), "metadata", "labels")
-                            : path == "metadata.annotations" ? At(Pod(), "metadata", "annotations")
-                                                             : value::Null();
-      for (const auto& [k, v] : members.items()) text += k + "=" + v.dump() + "\n";
-      if (path == "metadata.name") text = name_;
-      if (path == "metadata.namespace") text = ns_;
-      files[Str(item, "path")] = text;
-    }
-  };
-  if (const Json& cm = At(volume, "configMap"); cm.is_object()) {
-    FL_TRY(add(cm, kube::kConfigMaps, Str(cm, "name")));
-  } else if (const Json& secret = At(volume, "secret"); secret.is_object()) {
-    FL_TRY(add(secret, kube::kSecrets, Str(secret, "secretName")));
-  } else if (const Json& fields = At(volume, "downwardAPI"); fields.is_object()) {
-    add_fields(fields);
-  } else if (const Json& projected = At(volume, "projected"); projected.is_object()) {
-    for (const Json& source : At(projected, "sources")) {
-      if (const Json& map = At(source, "configMap"); map.is_object())
-        FL_TRY(add(map, kube::kConfigMaps, Str(map, "name")));
-      if (const Json& s = At(source, "secret"); s.is_object()) FL_TRY(add(s, kube::kSecrets, Str(s, "name")));
-      if (const Json& f = At(source, "downwardAPI"); f.is_object()) add_fields(f);
-      if (const Json& token = At(source, "serviceAccountToken"); token.is_object())
-        files[Str(token, "path")] =
-            node_.tokens_.Issue(ns_, Str(Pod(), "spec", "serviceAccountName"), name_, uid_,
-                                std::chrono::seconds(value::AsInt(At(token, "expirationSeconds"), 3600)));
-    }
-  } else {
-    return MakeError(Code::kUnsupported, "volume " + Str(volume, "name") +
-                                             ": the lab knows hostPath, emptyDir, configMap, secret, downwardAPI and "
-                                             "projected");
-  }
-  return files;
-}
-
-Status PodWorker::AddVolumes(const Json& container, ContainerSpec& spec) {
-  Json pod = Pod();
-  for (const Json& m : At(container, "volumeMounts")) {
-    const Json* volume = nullptr;
-    for (const Json& v : At(pod, "spec", "volumes"))
-      if (Str(v, "name") == Str(m, "name")) volume = &v;
-    if (!volume) return MakeError(Code::kInvalid, "volumeMount " + Str(m, "name") + " names no volume");
-    std::string target = Str(m, "mountPath");
-    if (const Json& host = At(*volume, "hostPath"); host.is_object()) {
-      std::string path = Str(host, "path"), in_node = "/proc/" + std::to_string(node_.pid()) + "/root" + path;
-      if (Str(host, "type") == "DirectoryOrCreate") FL_TRY(MakeDirectories(in_node));
-      if (!FileExists(in_node))
-        return MakeError(Code::kNotFound, "MountVolume.SetUp failed for volume \"" + Str(m, "name") + "\": hostPath " +
-                                              path + " does not exist on the node");
-      spec.mounts.push_back({path, target, value::Bool(m, "readOnly")});
-    } else if (volume->contains("emptyDir")) {
-      std::string dir = "/run/containers/volumes/" + uid_ + "/" + Str(m, "name");
-      FL_TRY(MakeDirectories("/proc/" + std::to_string(node_.pid()) + "/root" + dir));
-      spec.mounts.push_back({dir, target, false});
-    } else {
-      FL_ASSIGN(auto files, VolumeFiles(*volume));
-      for (const auto& [path, content] : files) spec.files[target + "/" + path] = content;
-    }
-  }
-  return {};
-}
-
-Result<ContainerSpec> PodWorker::MakeSpec(RunningContainer& c) {
-  Json pod = Pod();
-  const Json& k = c.spec;
-  ContainerSpec spec;
-  spec.node_pid = node_.pid();
-  spec.netns_path = attachment_.netns_path;
-  spec.root = "/run/containers/" + RandomHex(12);
-  std::map<std::string, std::string> named;
-  FL_ASSIGN(spec.env, MakeEnv(k, named));
-  FL_ASSIGN(Image image, FindImage(node_.config_.images_dir, Str(k, "image")));
-  spec.image_dir = "/lab-images/" + image.path;
-  auto expand = [&](std::string text) {
-    for (const auto& [name, v] : named) text = ReplaceAll(text, "$(" + name + ")", v);
-    return text;
-  };
-  std::vector<std::string> command, args;
-  for (const Json& a : At(k, "command")) command.push_back(expand(value::AsString(a)));
-  for (const Json& a : At(k, "args")) args.push_back(expand(value::AsString(a)));
-  spec.argv = command.empty() ? image.entrypoint : command;
-  spec.argv.insert(spec.argv.end(), args.begin(), args.end());
-  if (spec.argv.empty()) return MakeError(Code::kInvalid, "no command specified");
-  if (std::string dir = Str(k, "workingDir"); !dir.empty()) spec.working_dir = dir;
-  const Json& security = At(k, "securityContext");
-  const Json& pod_security = At(pod, "spec", "securityContext");
-  spec.uid = value::AsInt(At(security, "runAsUser"), Int(pod_security, "runAsUser"));
-  spec.gid = value::AsInt(At(security, "runAsGroup"), Int(pod_security, "runAsGroup"));
-  for (const Json& cap : At(security, "capabilities", "add")) spec.add_capabilities.push_back(value::AsString(cap));
-  for (const Json& cap : At(security, "capabilities", "drop")) spec.drop_all = spec.drop_all || cap == "ALL";
-  FL_TRY(AddVolumes(k, spec));
-  if (!(At(pod, "spec", "automountServiceAccountToken") == false)) {
-    std::string account = Str(pod, "spec", "serviceAccountName");
-    if (!node_.api_.store().Get("/serviceaccounts", ns_ + "/" + account))
-      return MakeError(Code::kNotFound, "serviceaccount \"" + account + "\" not found");
-    // The token lies in the node's memory, where the kubelet renews it; the container sees the directory.
-    std::string dir = "/run/containers/tokens/" + uid_;
-    token_dir_ = "/proc/" + std::to_string(node_.pid()) + "/root" + dir;
-    FL_TRY(MakeDirectories(token_dir_));
-    FL_TRY(WriteToken());
-    FL_TRY(WriteFileAtomic(token_dir_ + "/ca.crt", node_.config_.ca_pem, 0644));
-    FL_TRY(WriteFileAtomic(token_dir_ + "/namespace", ns_, 0644));
-    spec.mounts.push_back({dir, kTokenDir, true});
-  }
-  return spec;
-}
-
-Status PodWorker::WriteToken() {
-  std::string account = Str(Pod(), "spec", "serviceAccountName");
-  token_written_ = SteadyNow();
-  return WriteFileAtomic(token_dir_ + "/token",
-                         node_.tokens_.Issue(ns_, account, name_, uid_, node_.config_.token_lifetime), 0644);
-}
-
 // ---- probes
-
-Result<bool> PodWorker::RunProbe(const RunningContainer& c, const Json& probe) {
-  auto timeout = std::chrono::seconds(value::AsInt(At(probe, "timeoutSeconds"), 1));
-  if (const Json& get = At(probe, "httpGet"); get.is_object()) {
-    Result<int> code = 0;
-    uint16_t port = PortOf(At(get, "port"), c.spec);
-    std::string path = Str(get, "path").empty() ? "/" : Str(get, "path");
-    FL_ASSIGN(UniqueFd netns, kernel::OpenNetns("/proc/" + std::to_string(node_.pid()) + "/ns/net"));
-    FL_TRY(kernel::RunInNetns(netns.get(), [&]() -> Status {
-      code = HttpGet(ip_, port, path, timeout);
-      return {};
-    }));
-    if (!code.ok()) return code.error();
-    if (*code < 200 || *code >= 400)
-      return MakeError(Code::kUnavailable, "HTTP probe failed with statuscode: " + std::to_string(*code));
-    return true;
-  }
-  if (const Json& exec = At(probe, "exec", "command"); exec.is_array()) {
-    std::vector<std::string> argv = {"/proc/self/exe", "internal", "exec", std::to_string(c.pid), "--"};
-    for (const Json& a : exec) argv.push_back(value::AsString(a));
-    FL_ASSIGN(RunResult r, RunProgram(argv, {.timeout = timeout}));
-    if (r.exit_status != 0)
-      return MakeError(Code::kUnavailable,
-                       "exec probe: exit status " + std::to_string(r.exit_status) + " " + r.out.substr(0, 200));
-    return true;
-  }
-  return true;
-}
 
 void PodWorker::Probe(RunningContainer& c) {
   if (SteadyNow() < c.next_probe) return;
@@ -567,7 +323,8 @@ void PodWorker::Probe(RunningContainer& c) {
     c.next_probe = c.start_time + delay;
     return;
   }
-  auto result = RunProbe(c, probe);
+  const ProbeTarget target{node_.pid(), ip_, c.spec, c.pid};
+  Status result = RunProbe(probe, target);
   // kubelet probes a container that is not ready yet as soon as it starts; until then the lab asks more often than the
   // period.
   bool settled = c.ready || SteadyNow() - c.start_time > std::chrono::seconds(10);
@@ -587,7 +344,7 @@ void PodWorker::Probe(RunningContainer& c) {
   }
   const Json& liveness = At(c.spec, "livenessProbe");
   if (c.started && liveness.is_object()) {
-    auto alive = RunProbe(c, liveness);
+    Status alive = RunProbe(liveness, target);
     c.liveness_failures = alive.ok() ? 0 : c.liveness_failures + 1;
     if (c.liveness_failures >= value::AsInt(At(liveness, "failureThreshold"), 3)) {
       Event("Warning", "Unhealthy", "Liveness probe failed: " + alive.error().message);

@@ -5,8 +5,7 @@
 // goes.
 #pragma once
 #include "lab/cni_chain.h"
-#include "lab/launcher.h"
-#include "lab/node.h"
+#include "lab/container_plan.h"
 
 namespace fairlead::lab {
 
@@ -40,15 +39,10 @@ class PodWorker {
   void TearDown();
   bool Step();  // one round of starting, reaping, probing; false when the pod has ended
   void StartContainer(RunningContainer& c);
-  Result<ContainerSpec> MakeSpec(RunningContainer& c);
-  Result<std::vector<std::string>> MakeEnv(const Json& container, std::map<std::string, std::string>& named);
-  // The files of a volume that has content of its own: path in it -> content.
-  Result<std::map<std::string, std::string>> VolumeFiles(const Json& volume);
-  Status AddVolumes(const Json& container, ContainerSpec& spec);
-  Status WriteToken();
+  PodOnNode Here();
+  Status RenewToken();
   void Reap(RunningContainer& c);
   void Probe(RunningContainer& c);
-  Result<bool> RunProbe(const RunningContainer& c, const Json& probe);
   void KillContainers(int64_t grace_seconds);
   void WriteStatus();
   void Event(const char* type, const std::string& reason, const std::string& message);
@@ -60,8 +54,7 @@ class PodWorker {
   ObjectPtr pod_;
   std::atomic<bool> gone_{false}, done_{false};
   std::string uid_, ns_, name_, netns_path_, ip_;
-  std::string token_dir_;  // of the service account, as this process sees it
-  SteadyTime token_written_{};
+  std::optional<SteadyTime> token_written_;  // none: the pod has no token
   CniAttachment attachment_;
   bool sandbox_ready_ = false, host_network_ = false;
   int sandbox_attempt_ = 0;
