@@ -165,7 +165,7 @@ class Traffic : public NamespaceTest {
     (void)kernel::RunInNetns(from.get(), [&]() -> Status {
       Endpoint to(ip, port);
       UniqueFd fd = SocketOf(who, to.raw()->sa_family, type);
-      timeval limit{1, 0};
+      timeval limit{10, 0};  // a link that was just made may lose the first packet; the kernel sends it again after 1 s
       ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
       ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
       if (!who.from.empty()) {
