@@ -7,7 +7,7 @@ fairlead_embed(NAME profiles DIR config/profiles)
 fairlead_embed(NAME charts DIR charts)
 fairlead_embed(NAME web DIR web)
 
-fairlead_module(NAME util LAYER 0 LIBS ${UTF8PROC}
+fairlead_module(NAME util LAYER 0 SEPARATE LIBS ${UTF8PROC}
   SOURCES clock.cc fd.cc file.cc line_diff.cc log.cc memory.cc result.cc strings.cc subprocess.cc unicode.cc unix_socket.cc
   TESTS util_test.cc)
 fairlead_module(NAME value LAYER 1 DEPS util LIBS OpenSSL::Crypto PkgConfig::YAML
@@ -20,7 +20,7 @@ fairlead_proto(NAME zds DIR src/zds)
 fairlead_module(NAME zds LAYER 1 DEPS util LIBS fl_zds_proto
   SOURCES messages.cc
   TESTS zds_test.cc)
-fairlead_module(NAME kernel LAYER 1 DEPS util LIBS PkgConfig::NFTABLES
+fairlead_module(NAME kernel LAYER 1 SEPARATE DEPS util LIBS PkgConfig::NFTABLES
   SOURCES iptables.cc netns.cc nft.cc routes.cc rtnetlink.cc)
 fairlead_module(NAME kube LAYER 2 DEPS util value http
   SOURCES client.cc config.cc informer.cc mapper.cc object.cc reflector.cc scheduling.cc
@@ -37,7 +37,7 @@ fairlead_module(NAME redirect LAYER 3 DEPS util value kernel kube
 fairlead_module(NAME controller LAYER 3 DEPS util value http kube LIBS PkgConfig::PROMETHEUS
   SOURCES controller.cc events.cc health.cc leader_election.cc metrics.cc work_queue.cc
   TESTS controller_test.cc)
-fairlead_module(NAME cni LAYER 3 DEPS util
+fairlead_module(NAME cni LAYER 3 SEPARATE DEPS util
   SOURCES plugin.cc protocol.cc
   TESTS cni_test.cc)
 fairlead_module(NAME agent LAYER 4 DEPS util value http kernel kube zds redirect controller cni

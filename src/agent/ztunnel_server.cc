@@ -10,7 +10,7 @@
 namespace fairlead::agent {
 namespace {
 
-constexpr Millis kStepTimeout{5000};  // for hello and for each acknowledgement
+constexpr Millis kZtunnelTimeout{5000};  // for hello and for each acknowledgement
 
 }  // namespace
 
@@ -71,7 +71,7 @@ void ZtunnelServer::Accept(const std::stop_token& stop) {
 // One message and its acknowledgement. kConflict: refused, the connection is fine. Any other error: it is not.
 Status ZtunnelServer::Exchange(Connection& c, const Task& t) {
   FL_TRY(SendWithFds(c.fd.get(), t.message, t.netns ? std::vector<int>{t.netns->get()} : std::vector<int>{}));
-  FL_TRY(WaitFd(c.fd.get(), POLLIN, kStepTimeout));
+  FL_TRY(WaitFd(c.fd.get(), POLLIN, kZtunnelTimeout));
   FL_ASSIGN(Received got, ReceiveWithFds(c.fd.get(), zds::kMaxMessage));
   if (got.bytes.empty()) return MakeError(Code::kUnavailable, "ztunnel closed the connection");
   return zds::ReadAck(got.bytes);
@@ -80,7 +80,7 @@ Status ZtunnelServer::Exchange(Connection& c, const Task& t) {
 // Hello and snapshot.
 Status ZtunnelServer::Greet(Connection& c, const std::stop_token& stop) {
   WakeFd wake(stop);
-  FL_TRY(WaitFd(c.fd.get(), POLLIN, kStepTimeout, wake.fd()));
+  FL_TRY(WaitFd(c.fd.get(), POLLIN, kZtunnelTimeout, wake.fd()));
   FL_ASSIGN(Received hello, ReceiveWithFds(c.fd.get(), zds::kMaxMessage));
   if (hello.bytes.empty()) return MakeError(Code::kUnavailable, "ztunnel closed the connection before it said hello");
   FL_TRY(zds::CheckHello(hello.bytes));

@@ -7,7 +7,7 @@
 namespace fairlead::chart {
 namespace {
 
-Error Fail(const std::string& message) { return MakeError(Code::kInvalid, message); }
+Error Refused(const std::string& message) { return MakeError(Code::kInvalid, message); }
 
 std::string Field(const char* header, size_t at, size_t size) {
   std::string s(header + at, size);
@@ -43,21 +43,21 @@ std::string PathOf(const std::string& extended) {
 Result<std::string> Inner(const std::string& name) {
   char separator = name.find('\\') != name.npos ? '\\' : '/';
   auto parts = Split(name, separator);
-  if (parts[0] == "Chart.yaml") return Fail("chart yaml not in base directory");
-  if (parts.size() > 1 && parts[1].empty() && parts.size() > 2) return Fail("chart illegally contains absolute paths");
+  if (parts[0] == "Chart.yaml") return Refused("chart yaml not in base directory");
+  if (parts.size() > 1 && parts[1].empty() && parts.size() > 2) return Refused("chart illegally contains absolute paths");
   std::vector<std::string> clean;
   for (size_t i = 1; i < parts.size(); ++i) {
     if (parts[i].empty() || parts[i] == ".") continue;
     if (parts[i] == "..") {
-      if (clean.empty()) return Fail("chart illegally references parent directory");
+      if (clean.empty()) return Refused("chart illegally references parent directory");
       clean.pop_back();
     } else {
       clean.push_back(parts[i]);
     }
   }
-  if (clean.empty()) return Fail("chart illegally contains content outside the base directory: \"" + name + "\"");
+  if (clean.empty()) return Refused("chart illegally contains content outside the base directory: \"" + name + "\"");
   if (clean[0].size() == 2 && isalpha(static_cast<unsigned char>(clean[0][0])) && clean[0][1] == ':')
-    return Fail("chart contains illegally named files");
+    return Refused("chart contains illegally named files");
   return Join(clean, "/");
 }
 
@@ -65,7 +65,7 @@ Result<std::string> Inner(const std::string& name) {
 
 Result<std::string> Gunzip(const std::string& bytes) {
   z_stream z{};
-  if (inflateInit2(&z, 16 + MAX_WBITS) != Z_OK) return Fail("gzip: cannot start");
+  if (inflateInit2(&z, 16 + MAX_WBITS) != Z_OK) return Refused("gzip: cannot start");
   z.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
   z.avail_in = static_cast<uInt>(bytes.size());
   std::string out;
@@ -78,13 +78,13 @@ Result<std::string> Gunzip(const std::string& bytes) {
     out.append(buffer.data(), buffer.size() - z.avail_out);
     if (out.size() > kMaxChartBytes + (16u << 20)) {
       inflateEnd(&z);
-      return Fail("decompressed chart is larger than the maximum file size " + std::to_string(kMaxChartBytes));
+      return Refused("decompressed chart is larger than the maximum file size " + std::to_string(kMaxChartBytes));
     }
     if (rc == Z_OK && z.avail_in == 0 && z.avail_out != 0) break;  // it ends in the middle
   }
   inflateEnd(&z);
   if (rc != Z_STREAM_END)
-    return Fail(rc == Z_DATA_ERROR && out.empty() ? "gzip: invalid header" : "gzip: unexpected end or damaged data");
+    return Refused(rc == Z_DATA_ERROR && out.empty() ? "gzip: invalid header" : "gzip: unexpected end or damaged data");
   return out;
 }
 
@@ -97,7 +97,7 @@ Result<Files> ReadArchive(const std::string& bytes) {
     const char* header = tar.data() + at;
     size_t size = Number(header, 124, 12);
     at += 512;
-    if (size > tar.size() - at) return Fail("the archive ends within a file");
+    if (size > tar.size() - at) return Refused("the archive ends within a file");
     std::string name = Field(header, 0, 100), prefix = Field(header, 345, 155);
     if (!prefix.empty() && Field(header, 257, 5) == "ustar") name = prefix + "/" + name;
     if (!long_name.empty()) name = std::exchange(long_name, "");
@@ -111,16 +111,16 @@ Result<Files> ReadArchive(const std::string& bytes) {
     } else if ((type == '0' || type == '\0') && !name.ends_with('/')) {
       FL_ASSIGN(std::string inner, Inner(name));
       if (size > kMaxFileBytes)
-        return Fail("decompressed chart file \"" + name + "\" is larger than the maximum file size " +
+        return Refused("decompressed chart file \"" + name + "\" is larger than the maximum file size " +
                     std::to_string(kMaxFileBytes));
       total += size;
       if (total > kMaxChartBytes)
-        return Fail("decompressed chart is larger than the maximum file size " + std::to_string(kMaxChartBytes));
+        return Refused("decompressed chart is larger than the maximum file size " + std::to_string(kMaxChartBytes));
       if (content.starts_with("\xef\xbb\xbf")) content.erase(0, 3);
       out[inner] = std::move(content);
     }
   }
-  if (out.empty()) return Fail("no files in chart archive");
+  if (out.empty()) return Refused("no files in chart archive");
   return out;
 }
 

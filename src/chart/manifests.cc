@@ -58,7 +58,7 @@ bool InstalledBefore(const Json& a, const Json& b) {
 }
 
 // At lines that begin with ---, with the blanks around them.
-std::vector<std::string> Split(const std::string& text) {
+std::vector<std::string> Documents(const std::string& text) {
   std::string all(unicode::TrimSpace(text));
   std::vector<std::string> out;
   size_t start = 0;
@@ -107,7 +107,7 @@ Status CheckHead(const Json& object, const std::string& path) {
 Result<Manifests> SortManifests(const Files& rendered) {
   Manifests out;
   for (const auto& [path, content] : rendered) {
-    for (std::string& text : Split(content)) {
+    for (std::string& text : Documents(content)) {
       FL_ASSIGN(Json object,
                 value::ParseYaml(text, "YAML parse error on " + path + ": error converting YAML to JSON: yaml"));
       FL_TRY(CheckHead(object, path));
@@ -117,7 +117,7 @@ Result<Manifests> SortManifests(const Files& rendered) {
         continue;
       }
       Hook h{{path, std::move(text), std::move(object)}, {}, 0};
-      for (const std::string& part : fairlead::Split(hook, ',')) h.events.push_back(ToLower(Trim(part)));
+      for (const std::string& part : Split(hook, ',')) h.events.push_back(ToLower(Trim(part)));
       bool known = std::all_of(h.events.begin(), h.events.end(), [](const std::string& e) {
         return std::find(std::begin(kHookEvents), std::end(kHookEvents), e) != std::end(kHookEvents);
       });

@@ -13,7 +13,7 @@
 namespace fairlead::chart {
 namespace {
 
-constexpr int kMaxDepth = 200;
+constexpr int kMaxSchemaDepth = 200;
 
 struct Failure {
   std::string at, message;
@@ -82,8 +82,8 @@ class Validator {
 
   // nullopt: it fits.
   std::optional<Failure> Check(const Json& schema, const Json& v, const std::string& at, int depth = 0) {
-    if (depth > kMaxDepth)
-      throw Unsupported{"a schema that is nested more than " + std::to_string(kMaxDepth) + " deep"};
+    if (depth > kMaxSchemaDepth)
+      throw Unsupported{"a schema that is nested more than " + std::to_string(kMaxSchemaDepth) + " deep"};
     if (schema.is_boolean()) {
       if (schema.get<bool>()) return std::nullopt;
       return Failure{at, "false schema", {}};

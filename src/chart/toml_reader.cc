@@ -13,7 +13,7 @@ using gotmpl::List;
 using gotmpl::Map;
 using gotmpl::Value;
 
-constexpr int kMaxDepth = 100;
+constexpr int kMaxTomlDepth = 100;
 
 struct TomlError {
   std::string message;
@@ -107,7 +107,7 @@ class TomlReader {
         if (part.empty()) Fail("expected a key");
       }
       out.push_back(std::move(part));
-      if (out.size() > kMaxDepth) Fail("nested too deep");
+      if (out.size() > kMaxTomlDepth) Fail("nested too deep");
       SkipBlanks();
     } while (Take("."));
     return out;
@@ -165,7 +165,7 @@ class TomlReader {
   }
 
   Value ReadValue(int depth) {
-    if (depth > kMaxDepth) Fail("nested too deep");
+    if (depth > kMaxTomlDepth) Fail("nested too deep");
     char c = Peek();
     if (c == '"') return Value(Take("\"\"\"") ? Multiline('"') : BasicString());
     if (c == '\'') return Value(Take("'''") ? Multiline('\'') : LiteralString());
@@ -203,7 +203,7 @@ class TomlReader {
   }
 
   void InlineTable(Node& table, int depth) {
-    if (depth > kMaxDepth) Fail("nested too deep");
+    if (depth > kMaxTomlDepth) Fail("nested too deep");
     Take("{");
     table.has_header = true;
     SkipBlanks();

@@ -42,13 +42,13 @@ enum class Part {
   kOffset,    // ±hhmm in one of its forms; Z for UTC where the layout has it
   kFraction,  // .000 or .999
 };
-struct Chunk {
+struct LayoutPart {
   Part part;
   std::string text;
 };
 
 // The elements of a layout, with the text between them. The longer one comes first where one begins another.
-std::vector<Chunk> Split(const std::string& layout) {
+std::vector<LayoutPart> Parts(const std::string& layout) {
   static const std::pair<const char*, Part> kElements[] = {{"January", Part::kLongMonth},
                                                            {"Jan", Part::kMonth},
                                                            {"Monday", Part::kLongWeekday},
@@ -83,7 +83,7 @@ std::vector<Chunk> Split(const std::string& layout) {
                                                            {"Z07:00", Part::kOffset},
                                                            {"Z0700", Part::kOffset},
                                                            {"Z07", Part::kOffset}};
-  std::vector<Chunk> out;
+  std::vector<LayoutPart> out;
   std::string text;
   auto flush = [&] {
     if (!text.empty()) out.push_back({Part::kText, std::exchange(text, "")});
@@ -171,7 +171,7 @@ class TimeParser {
   TimeParser(const std::string& layout, const std::string& text) : layout_(layout), text_(text), rest_(text) {}
 
   Result<GoTime> Run() {
-    for (const Chunk& c : Split(layout_)) {
+    for (const LayoutPart& c : Parts(layout_)) {
       if (!Read(c)) return Fail(c.text);
       if (!range_.empty())
         return MakeError(Code::kInvalid, "parsing time " + QuoteGo(text_) + ": " + range_ + " out of range");
@@ -266,7 +266,7 @@ class TimeParser {
     return true;
   }
 
-  bool Read(const Chunk& c) {
+  bool Read(const LayoutPart& c) {
     int ignored = 0;
     switch (c.part) {
       case Part::kText:
@@ -425,7 +425,7 @@ std::string FormatTime(const GoTime& t, const std::string& layout) {
   int64_t second = (t.seconds + t.offset) - FloorDiv(t.seconds + t.offset, 86400) * 86400;
   int64_t hour = second / 3600, minute = second / 60 % 60, hour12 = hour % 12 == 0 ? 12 : hour % 12;
   std::string out;
-  for (const Chunk& c : Split(layout)) switch (c.part) {
+  for (const LayoutPart& c : Parts(layout)) switch (c.part) {
       case Part::kText: out += c.text; break;
       case Part::kLongMonth: out += kMonths[d.month - 1]; break;
       case Part::kMonth: out += std::string(kMonths[d.month - 1]).substr(0, 3); break;

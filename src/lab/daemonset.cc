@@ -12,7 +12,7 @@ using value::At;
 using value::Int;
 using value::Str;
 
-constexpr const char* kHashLabel = "controller-revision-hash";
+constexpr const char* kRevisionHash = "controller-revision-hash";
 
 struct NodePods {
   std::vector<ObjectPtr> all;  // oldest first, those that are going included
@@ -43,7 +43,7 @@ class DaemonSetSync {
       if (Str(kube::ControllerOf(*r), "uid") != kube::Uid(ds_)) continue;
       owned.push_back(r);
       highest = std::max(highest, Int(*r, "revision"));
-      if (kube::Label(*r, kHashLabel) == hash_) mine = r;
+      if (kube::Label(*r, kRevisionHash) == hash_) mine = r;
     }
     if (mine && Int(*mine, "revision") == highest) return;
     if (mine) {
@@ -53,7 +53,7 @@ class DaemonSetSync {
       return;
     }
     Json labels = At(tmpl, "metadata", "labels").is_object() ? At(tmpl, "metadata", "labels") : Json::object();
-    labels[kHashLabel] = hash_;
+    labels[kRevisionHash] = hash_;
     (void)api_
         .Create(kube::kControllerRevisions, {{"metadata",
                                               {{"name", name_ + "-" + hash_},
@@ -90,7 +90,7 @@ class DaemonSetSync {
       });
       for (const auto& pod : pods.all) {
         if (kube::IsDeleting(*pod)) continue;
-        (kube::Label(*pod, kHashLabel) == hash_ ? pods.fresh : pods.old) = pod;
+        (kube::Label(*pod, kRevisionHash) == hash_ ? pods.fresh : pods.old) = pod;
       }
     }
   }
@@ -107,7 +107,7 @@ class DaemonSetSync {
     const Json& tmpl = At(ds_, "spec", "template");
     Json meta = {{"generateName", name_ + "-"}, {"namespace", ns_}, {"ownerReferences", {OwnerOf(ds_, "DaemonSet")}}};
     meta["labels"] = At(tmpl, "metadata", "labels").is_object() ? At(tmpl, "metadata", "labels") : Json::object();
-    meta["labels"][kHashLabel] = hash_;
+    meta["labels"][kRevisionHash] = hash_;
     if (At(tmpl, "metadata", "annotations").is_object()) meta["annotations"] = At(tmpl, "metadata", "annotations");
     Json spec = At(tmpl, "spec");
     // The real controller pins by affinity and lets the scheduler bind; the outcome is the same.
@@ -184,7 +184,7 @@ class DaemonSetSync {
       const ObjectPtr& oldest = pods.all.front();
       if (kube::IsPodReady(*oldest)) ++ready;
       if (Available(oldest)) ++available;
-      if (kube::Label(*oldest, kHashLabel) == hash_) ++updated;
+      if (kube::Label(*oldest, kRevisionHash) == hash_) ++updated;
     }
     (void)api_
         .UpdateStatus(kube::kDaemonSets, ns_, name_,

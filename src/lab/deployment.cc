@@ -11,7 +11,7 @@ using value::At;
 using value::Int;
 using value::Str;
 
-constexpr const char* kHashLabel = "pod-template-hash";
+constexpr const char* kTemplateHash = "pod-template-hash";
 constexpr const char* kRevision = "deployment.kubernetes.io/revision";
 
 int64_t Replicas(const Json& o) { return value::AsInt(At(o, "spec", "replicas"), 1); }
@@ -42,7 +42,7 @@ class DeploymentSync {
     hash_ = value::Sha256Hex(value::Dump(At(d_, "spec", "template"))).substr(0, 10);
     for (const auto& rs : api_.store().List("apps/replicasets", ns_)) {
       if (Str(kube::ControllerOf(*rs), "uid") != kube::Uid(d_)) continue;
-      if (kube::Label(*rs, kHashLabel) == hash_)
+      if (kube::Label(*rs, kTemplateHash) == hash_)
         fresh_ = rs;
       else
         old_.push_back(rs);
@@ -51,9 +51,9 @@ class DeploymentSync {
 
   void Create() {
     Json tmpl = At(d_, "spec", "template");
-    tmpl["metadata"]["labels"][kHashLabel] = hash_;
+    tmpl["metadata"]["labels"][kTemplateHash] = hash_;
     Json selector = At(d_, "spec", "selector");
-    selector["matchLabels"][kHashLabel] = hash_;
+    selector["matchLabels"][kTemplateHash] = hash_;
     int64_t revision = 0;
     for (const auto& rs : old_) revision = std::max(revision, ParseInt(kube::Annotation(*rs, kRevision)).value_or(0));
     auto made = api_.Create(

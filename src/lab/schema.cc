@@ -14,7 +14,7 @@ using value::Str;
 
 bool KeepsUnknown(const Json& schema) { return Bool(schema, "x-kubernetes-preserve-unknown-fields"); }
 
-std::string Sub(const std::string& path, const std::string& key) { return path.empty() ? key : path + "." + key; }
+std::string Below(const std::string& path, const std::string& key) { return path.empty() ? key : path + "." + key; }
 
 std::string Quoted(const Json& v) { return v.is_string() ? "\"" + v.get<std::string>() + "\"" : value::Dump(v); }
 
@@ -108,9 +108,9 @@ void Prune(Json& object, const Json& schema, std::vector<std::string>* unknown, 
   for (auto& [key, v] : object.items()) {
     if ((root || embedded) && IsMetadataKey(key)) continue;
     if (properties.contains(key))
-      Prune(v, properties[key], unknown, Sub(path, key), false);
+      Prune(v, properties[key], unknown, Below(path, key), false);
     else if (additional.is_object())
-      Prune(v, additional, unknown, Sub(path, key), false);
+      Prune(v, additional, unknown, Below(path, key), false);
     else if (additional.is_boolean() && additional.get<bool>())
       continue;
     else if (!KeepsUnknown(schema))
@@ -118,7 +118,7 @@ void Prune(Json& object, const Json& schema, std::vector<std::string>* unknown, 
   }
   for (const std::string& key : drop) {
     object.erase(key);
-    if (unknown) unknown->push_back(Sub(path, key));
+    if (unknown) unknown->push_back(Below(path, key));
   }
 }
 
@@ -161,15 +161,15 @@ void Validate(const Json& v, const Json* old, const Json& schema, const std::str
   if (v.is_object()) {
     for (const Json& key : At(schema, "required"))
       if (!v.contains(key.get<std::string>()))
-        Add(errors, Sub(path, key.get<std::string>()), "FieldValueRequired", "Required value");
+        Add(errors, Below(path, key.get<std::string>()), "FieldValueRequired", "Required value");
     const Json& properties = At(schema, "properties");
     const Json& additional = At(schema, "additionalProperties");
     for (const auto& [key, member] : v.items()) {
       const Json* old_member = old && old->is_object() && old->contains(key) ? &(*old)[key] : nullptr;
       if (properties.contains(key))
-        Validate(member, old_member, properties[key], Sub(path, key), errors);
+        Validate(member, old_member, properties[key], Below(path, key), errors);
       else if (additional.is_object())
-        Validate(member, old_member, additional, Sub(path, key), errors);
+        Validate(member, old_member, additional, Below(path, key), errors);
     }
   } else if (v.is_array()) {
     if (const Json& n = At(schema, "maxItems"); n.is_number() && v.size() > n.get<size_t>())

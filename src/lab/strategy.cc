@@ -60,9 +60,9 @@ void AddDefaultTolerations(Json& spec) {
 constexpr const char* kTemplateGeneration = "deprecated.daemonset.template.generation";
 
 // Adds an error at a path.
-using Add = std::function<void(const std::string& path, const char* reason, const std::string& message)>;
+using AddError = std::function<void(const std::string& path, const char* reason, const std::string& message)>;
 
-void ValidateDaemonSet(const Json& o, const ObjectPtr& live, const Add& add) {
+void ValidateDaemonSet(const Json& o, const ObjectPtr& live, const AddError& add) {
   auto selector = kube::Selector::FromJson(At(o, "spec", "selector"));
   const Json& labels = At(o, "spec", "template", "metadata", "labels");
   if (live && At(*live, "spec", "selector") != At(o, "spec", "selector"))
@@ -89,7 +89,7 @@ void ValidateDaemonSet(const Json& o, const ObjectPtr& live, const Add& add) {
   }
 }
 
-void ValidateDataKeys(const Json& o, const Add& add) {
+void ValidateDataKeys(const Json& o, const AddError& add) {
   for (const auto& [key, v] : At(o, "data").items()) {
     bool ok = !key.empty() && key.size() <= 253 && std::all_of(key.begin(), key.end(), [](unsigned char c) {
       return isalnum(c) || c == '-' || c == '_' || c == '.';
@@ -102,13 +102,13 @@ void ValidateDataKeys(const Json& o, const Add& add) {
   }
 }
 
-void ValidateSecret(const Json& o, const Add& add) {
+void ValidateSecret(const Json& o, const AddError& add) {
   for (const auto& [key, v] : At(o, "data").items())
     if (v.is_string() && !Base64Decode(v.get<std::string>()).ok())
       add("data." + key, "FieldValueTypeInvalid", "Invalid value: illegal base64 data");
 }
 
-void ValidateRules(const Json& o, const Add& add) {
+void ValidateRules(const Json& o, const AddError& add) {
   const Json& rules = At(o, "rules");
   for (size_t i = 0; rules.is_array() && i < rules.size(); ++i)
     if (value::IsEmpty(At(rules, i, "verbs")))
@@ -116,14 +116,14 @@ void ValidateRules(const Json& o, const Add& add) {
           "Required value: verbs must contain at least one value");
 }
 
-void ValidateLease(const Json& o, const Add& add) {
+void ValidateLease(const Json& o, const AddError& add) {
   const Json& seconds = At(o, "spec", "leaseDurationSeconds");
   if (seconds.is_number() && seconds.get<int64_t>() <= 0)
     add("spec.leaseDurationSeconds", "FieldValueInvalid",
         "Invalid value: " + value::Dump(seconds) + ": must be greater than 0");
 }
 
-void ValidatePod(const Json& o, const ObjectPtr& live, const Add& add) {
+void ValidatePod(const Json& o, const ObjectPtr& live, const AddError& add) {
   std::string policy = Str(o, "spec", "restartPolicy");
   if (policy != "Always" && policy != "OnFailure" && policy != "Never")
     add("spec.restartPolicy", "FieldValueNotSupported",
@@ -222,7 +222,7 @@ void PrepareUpdate(const ResourceType& t, const Json& live, Json& o) {
 }
 
 void ValidateKind(const ResourceType& t, const Json& o, const ObjectPtr& live, std::vector<FieldError>& errors) {
-  Add add = [&](const std::string& path, const char* reason, const std::string& message) {
+  AddError add = [&](const std::string& path, const char* reason, const std::string& message) {
     errors.push_back({path, reason, message});
   };
   if (IsKind(t, "DaemonSet")) ValidateDaemonSet(o, live, add);

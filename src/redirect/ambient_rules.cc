@@ -3,14 +3,13 @@
 namespace fairlead::redirect {
 namespace {
 
-constexpr uint16_t kOutboundPort = 15001, kInboundPort = 15006, kTunnelPort = 15008, kDnsPort = 15053;
 // Packets of ztunnel's own sockets, and connections that came from them. Both share the mark with others' bits.
 constexpr Mark kZtunnel{.value = 0x539, .mask = 0xfff}, kNotZtunnel{.value = 0x539, .mask = 0xfff, .negate = true};
 constexpr Mark kReply{.value = 0x111, .mask = 0xfff};
 
-class Builder {
+class AmbientBuilder {
  public:
-  Builder(const AmbientConfig& c, bool ipv6) : c_(c) {
+  AmbientBuilder(const AmbientConfig& c, bool ipv6) : c_(c) {
     set_.nft_prefix = "istio-ambient";
     set_.ipv6 = ipv6 && c.ipv6;
   }
@@ -119,6 +118,6 @@ class Builder {
 
 }  // namespace
 
-RuleSet AmbientRules(const AmbientConfig& config, bool ipv6) { return Builder(config, ipv6).Build(); }
+RuleSet AmbientRules(const AmbientConfig& config, bool ipv6) { return AmbientBuilder(config, ipv6).Build(); }
 
 }  // namespace fairlead::redirect

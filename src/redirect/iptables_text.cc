@@ -7,12 +7,6 @@ namespace {
 
 bool IsOurs(const std::string& chain) { return chain.starts_with("ISTIO_"); }
 
-std::string Hex(uint32_t n) {
-  char text[16];
-  snprintf(text, sizeof text, "0x%x", n);
-  return text;
-}
-
 std::string WithMask(uint32_t value, uint32_t mask) {
   return mask == 0xffffffff ? Hex(value) : Hex(value) + "/" + Hex(mask);
 }

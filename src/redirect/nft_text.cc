@@ -7,12 +7,6 @@ namespace {
 
 constexpr const char* kTables[] = {"nat", "mangle", "raw"};
 
-std::string Hex(uint32_t n) {
-  char text[16];
-  snprintf(text, sizeof text, "0x%x", n);
-  return text;
-}
-
 std::string Quote(const std::string& name) { return name == "lo" ? name : "\"" + name + "\""; }
 
 std::string ChainName(const std::string& chain) {

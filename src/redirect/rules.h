@@ -11,6 +11,9 @@ namespace fairlead::redirect {
 // Which address families a rule is for. In the iptables backend these are two programs, in nftables one table.
 enum class Ip { kBoth, kV4, kV6 };
 
+// The ports of a sidecar, and of ztunnel in a pod.
+inline constexpr uint16_t kOutboundPort = 15001, kInboundPort = 15006, kTunnelPort = 15008, kDnsPort = 15053;
+
 struct Address {
   std::string cidr;
   bool negate = false;

@@ -4,7 +4,6 @@
 namespace fairlead::redirect {
 namespace {
 
-constexpr uint16_t kOutboundPort = 15001, kInboundPort = 15006, kTunnelPort = 15008, kDnsPort = 15053;
 constexpr uint32_t kTproxyMark = 1337, kOutboundMark = 1338, kTproxyRouteTable = 133;
 
 bool IsV6(const std::string& cidr) { return cidr.find(':') != cidr.npos; }
@@ -13,9 +12,9 @@ Verdict Jump(const std::string& chain) { return {.kind = Verdict::kJump, .chain 
 Verdict Port(Verdict::Kind kind, uint16_t number) { return {.kind = kind, .number = number}; }
 
 // Source of the order and content: istio tools/istio-iptables/pkg/capture/run.go.
-class Builder {
+class SidecarBuilder {
  public:
-  Builder(const SidecarConfig& c, bool ipv6) : c_(c), tproxy_(c.interception_mode == "TPROXY") {
+  SidecarBuilder(const SidecarConfig& c, bool ipv6) : c_(c), tproxy_(c.interception_mode == "TPROXY") {
     set_.nft_prefix = "istio-proxy";
     set_.ipv6 = ipv6;
   }
@@ -251,6 +250,6 @@ class Builder {
 
 }  // namespace
 
-RuleSet SidecarRules(const SidecarConfig& config, bool ipv6) { return Builder(config, ipv6).Build(); }
+RuleSet SidecarRules(const SidecarConfig& config, bool ipv6) { return SidecarBuilder(config, ipv6).Build(); }
 
 }  // namespace fairlead::redirect

@@ -153,6 +153,12 @@ std::string HexEncode(std::string_view bytes) {
   return out;
 }
 
+std::string Hex(uint32_t n) {
+  char text[16];
+  snprintf(text, sizeof text, "0x%x", n);
+  return text;
+}
+
 std::string RandomHex(size_t characters) { return HexEncode(RandomBytes((characters + 1) / 2)).substr(0, characters); }
 
 std::string RandomSuffix(size_t characters) {

@@ -24,6 +24,7 @@ Result<bool> ParseBool(std::string_view text);    // as Go's strconv.ParseBool
 std::string Base64Encode(std::string_view bytes);
 Result<std::string> Base64Decode(std::string_view text);  // standard or URL alphabet, padding optional
 std::string HexEncode(std::string_view bytes);
+std::string Hex(uint32_t n);                  // 0x539
 std::string RandomHex(size_t characters);     // from the kernel's random source
 std::string RandomSuffix(size_t characters);  // as Kubernetes' generateName: consonants and digits
 std::string RandomUuid();

@@ -11,7 +11,7 @@
 namespace fairlead::value {
 namespace {
 
-constexpr int kMaxDepth = 512;
+constexpr int kMaxJsonDepth = 512;
 
 }  // namespace
 
@@ -21,14 +21,14 @@ Result<Json> ParseJson(std::string_view text, std::string_view what, size_t limi
                      std::string(what) + ": larger than the limit of " + std::to_string(limit) + " bytes");
   bool too_deep = false;
   auto guard = [&](int depth, Json::parse_event_t, Json&) {
-    if (depth <= kMaxDepth) return true;
+    if (depth <= kMaxJsonDepth) return true;
     too_deep = true;
     return false;
   };
   try {
     Json j = Json::parse(text, guard);
     if (too_deep)
-      return MakeError(Code::kInvalid, std::string(what) + ": nested deeper than " + std::to_string(kMaxDepth));
+      return MakeError(Code::kInvalid, std::string(what) + ": nested deeper than " + std::to_string(kMaxJsonDepth));
     return j;
   } catch (const Json::exception& e) {
     std::string message = e.what();

@@ -14,7 +14,7 @@
 namespace fairlead::value {
 namespace {
 
-constexpr int kMaxDepth = 256;
+constexpr int kMaxYamlDepth = 256;
 constexpr size_t kMaxNodes = 2000000;
 
 // A node of the document, kept until the document has been read: an alias refers to one, and a merge needs its parts in
@@ -98,7 +98,7 @@ class Reader {
   }
 
   NodePtr Compose(int depth) {
-    if (depth > kMaxDepth) Fail(event_.start_mark.line, "nested deeper than " + std::to_string(kMaxDepth));
+    if (depth > kMaxYamlDepth) Fail(event_.start_mark.line, "nested deeper than " + std::to_string(kMaxYamlDepth));
     if (++nodes_ > kMaxNodes) Fail(event_.start_mark.line, "more than " + std::to_string(kMaxNodes) + " values");
     auto node = std::make_shared<Node>();
     node->line = event_.start_mark.line;
@@ -169,7 +169,7 @@ class Reader {
 
   // `budget`: values that may still be made; aliases multiply, and a few lines of them could fill the memory.
   static Json Convert(const Node& node, int depth, size_t& budget) {
-    if (depth > kMaxDepth) Fail(node.line, "nested deeper than " + std::to_string(kMaxDepth));
+    if (depth > kMaxYamlDepth) Fail(node.line, "nested deeper than " + std::to_string(kMaxYamlDepth));
     if (budget-- == 0) throw YamlError{"document contains excessive aliasing"};
     if (node.kind == Node::kScalar) {
       if (node.scalar.is_number_float() && !std::isfinite(node.scalar.get<double>()))
@@ -218,7 +218,7 @@ class Reader {
   }
 
   static void Merge(Json& out, const Node& source, int depth, size_t& budget) {
-    if (depth > kMaxDepth || budget-- == 0) throw YamlError{"document contains excessive aliasing"};
+    if (depth > kMaxYamlDepth || budget-- == 0) throw YamlError{"document contains excessive aliasing"};
     if (source.kind == Node::kMapping) return Fill(out, source, depth, budget);
     if (source.kind == Node::kSequence) {
       for (size_t i = source.parts.size(); i-- > 0;) {
