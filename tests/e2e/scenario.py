@@ -187,6 +187,7 @@ class Update:
             "failed readiness probes": sum(e.get("count", 1) for e in events if e["reason"] == "Unhealthy" and of_ready_pod(e, records)),
             "requests": after["requests"] - before["requests"],
             "requests failed": after["failed"] - before["failed"],
+            "slowest request (s)": round(after["slowestMs"] / 1000, 2),
             "requests outside the mesh": after["unmarked"] - before["unmarked"],
             "long connections broken": after["broken"] - before["broken"],
             **start_times("in the window", in_window),
