@@ -64,6 +64,12 @@ def of_ready_pod(event, records):
     return bool(r["readyMs"]) and at > r["readyMs"] + 1000 and not (r.get("deletedMs") and at >= r["deletedMs"] - 1000)
 
 
+def of_sandbox(event):
+    """Whether it tells of a sandbox whose deletion failed, which takes the CNI plugin. A container that could not be killed, since
+    containerd had lost its shim ("ttrpc: closed"), has not come that far."""
+    return event["reason"] == "FailedKillPodSandBox" or event["reason"] == "FailedKillPod" and "KillPodSandbox" in event["message"]
+
+
 def start_times(where, records):
     seconds = sorted((r["readyMs"] - r["seenMs"]) / 1000 for r in records if r["readyMs"])
     at = lambda share: round(seconds[min(len(seconds) - 1, int(share * len(seconds)))], 2) if seconds else 0.0
@@ -183,7 +189,7 @@ class Update:
             "pods deleted under load": len(load) - len(live),
             "pods without redirection rules": len(without),
             "sandbox failures": sum(e.get("count", 1) for e in events if e["reason"] == "FailedCreatePodSandBox"),
-            "failed deletions of sandboxes": sum(e.get("count", 1) for e in events if e["reason"] in ("FailedKillPodSandBox", "FailedKillPod")),
+            "failed deletions of sandboxes": sum(e.get("count", 1) for e in events if of_sandbox(e)),
             "failed readiness probes": sum(e.get("count", 1) for e in events if e["reason"] == "Unhealthy" and of_ready_pod(e, records)),
             "requests": after["requests"] - before["requests"],
             "requests failed": after["failed"] - before["failed"],
