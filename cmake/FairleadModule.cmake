@@ -4,7 +4,7 @@
 #
 #   fairlead_module(NAME kube LAYER 2 SOURCES client.cc DEPS util value http LIBS OpenSSL::Crypto TESTS client_test.cc)
 #
-# A module's sources are compiled together, which takes less than half of the time; -DFAIRLEAD_UNITY=OFF compiles each by
+# A module's sources are compiled together, which takes much less time; -DFAIRLEAD_UNITY=OFF compiles each by
 # itself, for who changes one again and again. SEPARATE: always so, since a program that must be small takes few of them.
 option(FAIRLEAD_UNITY "Compile the sources of a module together" ON)
 function(fairlead_module)

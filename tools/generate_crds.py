@@ -145,7 +145,7 @@ def crd(kind, plural, spec, status, columns, root_rules=None, short=None, spec_d
     schema = obj(spec=spec, status=status)
     explain(schema, "")
     if spec_default:
-        schema["properties"]["spec"] = dict(spec, default=spec_default)
+        schema["properties"]["spec"] = dict(schema["properties"]["spec"], default=spec_default)
     if root_rules:
         schema["x-kubernetes-validations"] = root_rules
     names = {"kind": kind, "listKind": kind + "List", "plural": plural, "singular": kind.lower(), "categories": ["istio-io"]}

@@ -50,7 +50,6 @@ Status WriteFileAtomic(const std::string& path, std::string_view content, unsign
   if (::fchmod(fd.get(), mode) != 0) return fail("chmod");
   if (::fsync(fd.get()) != 0) return fail("sync");
   fd.reset();  // before the file gets its name: an executable that is still open for writing cannot be run (ETXTBSY)
-  if (alone.owns_lock()) alone.unlock();
   if (::rename(tmp.c_str(), path.c_str()) != 0) return fail("rename");
   return {};
 }
