@@ -24,6 +24,11 @@ const Json& ControllerOf(const Json& o) {
   return value::Null();
 }
 
+bool IsControlledBy(const Json& o, const Json& owner) {
+  return !owner.is_null() && value::Str(ControllerOf(o), "uid") == Uid(owner) &&
+         (Namespace(owner).empty() || Namespace(o) == Namespace(owner));
+}
+
 Json OwnerReference(const Json& owner) {
   return {{"apiVersion", Str(owner, "apiVersion")},
           {"kind", Str(owner, "kind")},

@@ -63,6 +63,8 @@ std::string Key(const Json& o);
 std::string Key(const std::string& ns, const std::string& name);
 // The controller among the owner references, or null.
 const Json& ControllerOf(const Json& o);
+// false for an owner that is not there (null), and for an object of another namespace, whatever it says.
+bool IsControlledBy(const Json& o, const Json& owner);
 // {apiVersion, kind, name, uid, controller: true, blockOwnerDeletion: true}
 Json OwnerReference(const Json& owner);
 bool HasFinalizer(const Json& o, const std::string& finalizer);

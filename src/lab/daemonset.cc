@@ -40,7 +40,7 @@ class DaemonSetSync {
     ObjectPtr mine;
     std::vector<ObjectPtr> owned;
     for (const auto& r : api_.store().List("apps/controllerrevisions", ns_)) {
-      if (Str(kube::ControllerOf(*r), "uid") != kube::Uid(ds_)) continue;
+      if (!kube::IsControlledBy(*r, ds_)) continue;
       owned.push_back(r);
       highest = std::max(highest, Int(*r, "revision"));
       if (kube::Label(*r, kRevisionHash) == hash_) mine = r;
@@ -75,7 +75,7 @@ class DaemonSetSync {
     for (const auto& node : api_.store().List("/nodes"))
       if (kube::WhyNotOnNode(At(ds_, "spec", "template", "spec"), *node).empty()) nodes_[kube::Name(*node)];
     for (const auto& pod : api_.store().List("/pods", ns_)) {
-      if (Str(kube::ControllerOf(*pod), "uid") != kube::Uid(ds_)) continue;
+      if (!kube::IsControlledBy(*pod, ds_)) continue;
       std::string node = Str(*pod, "spec", "nodeName");
       if (!nodes_.contains(node)) {
         misscheduled_.push_back(pod);

@@ -41,7 +41,7 @@ class DeploymentSync {
   void Collect() {
     hash_ = value::Sha256Hex(value::Dump(At(d_, "spec", "template"))).substr(0, 10);
     for (const auto& rs : api_.store().List("apps/replicasets", ns_)) {
-      if (Str(kube::ControllerOf(*rs), "uid") != kube::Uid(d_)) continue;
+      if (!kube::IsControlledBy(*rs, d_)) continue;
       if (kube::Label(*rs, kTemplateHash) == hash_)
         fresh_ = rs;
       else
@@ -191,7 +191,7 @@ void SyncReplicaSet(LocalApi& api, const Json& rs) {
   std::string ns = kube::Namespace(rs), name = kube::Name(rs);
   std::vector<ObjectPtr> pods;
   for (const auto& pod : api.store().List("/pods", ns)) {
-    if (Str(kube::ControllerOf(*pod), "uid") != kube::Uid(rs) || kube::IsDeleting(*pod)) continue;
+    if (!kube::IsControlledBy(*pod, rs) || kube::IsDeleting(*pod)) continue;
     std::string phase = Str(*pod, "status", "phase");
     if (phase != "Succeeded" && phase != "Failed") pods.push_back(pod);
   }

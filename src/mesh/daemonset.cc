@@ -10,15 +10,12 @@ constexpr size_t kFailingListed = 50;  // a status that names thousands is one t
 Rollout DaemonSetView::Look(const Json& applied, const std::string& ns, const std::string& name) {
   auto ds = daemonsets_.Get(kube::Key(ns, name));
   const Json& live = ds ? *ds : value::Null();
-  const std::string uid = kube::Uid(live), wanted = WantedTemplate(applied, live);
-  if (std::string by = ns + "/" + uid + "/" + wanted; known_by_ != by) {
+  const std::string wanted = WantedTemplate(applied, live);
+  if (std::string by = ns + "/" + kube::Uid(live) + "/" + wanted; known_by_ != by) {
     known_.Clear();
     known_by_ = by;
   }
-  auto read = [&](const Json& pod) {
-    bool own = ds && kube::Namespace(pod) == ns && value::Str(kube::ControllerOf(pod), "uid") == uid;
-    return Known{own, ReadAgentPod(pod, wanted)};
-  };
+  auto read = [&](const Json& pod) { return Known{kube::IsControlledBy(pod, live), ReadAgentPod(pod, wanted)}; };
   std::vector<const AgentPod*> own;
   for (const auto& object : pods_.List())
     if (const Known& pod = known_.Of(object, read); pod.own) own.push_back(&pod.pod);

@@ -12,9 +12,7 @@ using value::Str;
 
 constexpr int64_t kDefaultGraceSeconds = 30;
 
-bool Owns(const Json& istio, const Json& revision) {
-  return Str(kube::ControllerOf(revision), "uid") == kube::Uid(istio);
-}
+bool Owns(const Json& istio, const Json& revision) { return kube::IsControlledBy(revision, istio); }
 
 }  // namespace
 

@@ -130,10 +130,9 @@ std::string LastSeen(const Json& event) {
   return at.empty() ? Str(event, "eventTime") : at;
 }
 
-Agent ReadAgent(const Json& pod, const std::string& tmpl, const std::string& ns, const std::string& daemonset) {
+Agent ReadAgent(const Json& pod, const std::string& tmpl) {
   Agent agent{.pod = mesh::ReadAgentPod(pod, tmpl),
               .name = kube::Name(pod),
-              .own = kube::Namespace(pod) == ns && Str(kube::ControllerOf(pod), "uid") == daemonset,
               .created = Seconds(Str(pod, "metadata", "creationTimestamp"))};
   agent.started = Seconds(Str(pod, mesh::kStarted));
   for (const Json& c : At(pod, "status", "containerStatuses"))

@@ -12,11 +12,10 @@ namespace fairlead::view {
 struct Agent {
   mesh::AgentPod pod;
   std::string name;
-  bool own = false;                             // of the DaemonSet
   int64_t created = 0, started = 0, ready = 0;  // Unix seconds; 0: not yet
 };
-// `tmpl` as in mesh::ReadAgentPod. `daemonset`: its namespace and uid.
-Agent ReadAgent(const Json& pod, const std::string& tmpl, const std::string& ns, const std::string& daemonset);
+// `tmpl` as in mesh::ReadAgentPod.
+Agent ReadAgent(const Json& pod, const std::string& tmpl);
 
 // What is known about pods of the mesh without working rules. There must be none.
 struct PodsReport {

@@ -79,9 +79,10 @@ Board Cluster::See() {
     if (seen.newest == version->name) seen.newest.clear();
   }
   auto ds = sources_.daemonsets.Get(kube::Key(ns, mesh::kCniDaemonSet));
-  const std::string uid = ds ? kube::Uid(*ds) : "", tmpl = mesh::WantedTemplate(nullptr, ds ? *ds : value::Null());
+  const Json& daemonset = ds ? *ds : value::Null();
+  const std::string tmpl = mesh::WantedTemplate(nullptr, daemonset);
   for (const auto& pod : sources_.agents.List())
-    if (Agent agent = ReadAgent(*pod, tmpl, ns, uid); ds && agent.own) seen.agents.push_back(std::move(agent));
+    if (kube::IsControlledBy(*pod, daemonset)) seen.agents.push_back(ReadAgent(*pod, tmpl));
   for (const auto& [name, node] : sources_.nodes.Entries())
     seen.nodes.emplace_back(name, Str(kube::Condition(*node, "Ready"), "status") == "True");
   seen.pods = pods_ ? pods_() : ToldByEvents(seen.events, seen.agents);
