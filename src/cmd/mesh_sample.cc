@@ -1,19 +1,18 @@
 // The smallest mesh that shows whether redirection works: a transparent proxy, a server and a client.
 //
 //   mesh-sample proxy            accepts on 15001 (outbound) and 15006 (inbound), asks the kernel where the connection
-//   was
-//                                going, marks each request that passes, and forwards it
+//                                was going, marks each request that passes, and forwards it
 //   mesh-sample ztunnel          the same for the ambient pods of a node: takes them from the node agent, listens in
-//   each
-//                                one's network namespace, and speaks with its like on 15008; plain text that comes from
-//                                outside the mesh it refuses
+//                                each one's network namespace, and speaks with its like on 15008; plain text that
+//                                comes from outside the mesh it refuses
 //   mesh-sample discovery ...    istiod's stand-in: is ready on :8080, and does nothing else
 //   mesh-sample proxy ztunnel    the same as ztunnel: how istio's charts start it
 //   mesh-sample validate         ends with 0 as soon as traffic is redirected, with 126 when it is not within five
-//   seconds:
-//                                what istio-validation does before a pod's containers start
+//                                seconds: what istio-validation does before a pod's containers start
 //   mesh-sample server           answers GET /ping on :8080 with the marks that the request carries
-//   mesh-sample client A:P,...   keeps one connection to each target and opens new ones; prints a JSON line a second
+//   mesh-sample client A:P,...   keeps one connection to each target and opens new ones; prints a JSON line a second:
+//                                counts since it began, and the slowest request of that second as [when it began,
+//                                how long it took], in milliseconds since the epoch and milliseconds
 //
 // Server and client print first whether their traffic was redirected from the start.
 #include <arpa/inet.h>
@@ -161,7 +160,25 @@ int Serve(const std::stop_token& stop) {
 }
 
 struct Stats {
-  std::atomic<int64_t> requests{0}, failed{0}, unmarked{0}, broken{0}, connections{0}, slowest_ms{0};
+  std::atomic<int64_t> requests{0}, failed{0}, unmarked{0}, broken{0}, connections{0};
+
+  // The slowest answered request since it was last taken, and when it began.
+  struct Slowest {
+    int64_t at_ms = 0, took_ms = 0;
+  };
+  void Took(int64_t ms) {
+    std::lock_guard lock(mu_);
+    if (ms >= slowest_.took_ms)
+      slowest_ = {std::chrono::duration_cast<Millis>(WallNow().time_since_epoch()).count() - ms, ms};
+  }
+  Slowest TakeSlowest() {
+    std::lock_guard lock(mu_);
+    return std::exchange(slowest_, {});
+  }
+
+ private:
+  std::mutex mu_;
+  Slowest slowest_;
 };
 
 // One request on an open connection. false: the connection is of no use any more.
@@ -176,8 +193,7 @@ bool Ping(int fd, Stats& s) {
       if (head != answer.npos && length < head &&
           answer.size() >= head + 4 + static_cast<size_t>(atoi(answer.c_str() + length + 16))) {
         if (answer.substr(head + 4) != "outbound,inbound") ++s.unmarked;
-        s.slowest_ms =
-            std::max<int64_t>(s.slowest_ms, std::chrono::duration_cast<Millis>(SteadyNow() - started).count());
+        s.Took(std::chrono::duration_cast<Millis>(SteadyNow() - started).count());
         return true;
       }
       ssize_t n = ::recv(fd, buf, sizeof buf, 0);
@@ -221,11 +237,11 @@ int RunClient(const std::string& list, const std::stop_token& stop) {
     });
   }
   do {
+    auto [at, took] = s.TakeSlowest();
     printf(
-        "{\"requests\": %ld, \"failed\": %ld, \"unmarked\": %ld, \"broken\": %ld, \"connections\": %ld, \"slowestMs\": "
-        "%ld}\n",
-        s.requests.load(), s.failed.load(), s.unmarked.load(), s.broken.load(), s.connections.load(),
-        s.slowest_ms.load());
+        "{\"requests\": %ld, \"failed\": %ld, \"unmarked\": %ld, \"broken\": %ld, \"connections\": %ld, "
+        "\"slowest\": [%ld, %ld]}\n",
+        s.requests.load(), s.failed.load(), s.unmarked.load(), s.broken.load(), s.connections.load(), at, took);
     fflush(stdout);
   } while (SleepFor(Millis(1000), stop));
   return 0;

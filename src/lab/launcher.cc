@@ -112,7 +112,8 @@ void EnterNode(const std::string& pid, int flags) {
 int NodeMain(const std::vector<std::string>& a) {
   const std::string &root = a[0], &name = a[1], &cni_bin = a[2], &images = a[3];
   Must(::unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWUTS) == 0, "unshare");
-  Must(::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0, "private mounts");
+  Must(::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0,
+       "making mounts private (in a chroot, / is no mount point: enter it by pivot_root, or use a container)");
   ::sethostname(name.c_str(), name.size());
   MakeDirs(root);
   Must(::mount("node", root.c_str(), "tmpfs", 0, "mode=755") == 0, "mount root");

@@ -45,8 +45,15 @@ def client_counts(c):
     total = {}
     for node in c.nodes:
         for k, v in json.loads(line_of(c, node)).items():
-            total[k] = max(total.get(k, 0), v) if k == "slowestMs" else total.get(k, 0) + v
+            if k != "slowest":
+                total[k] = total.get(k, 0) + v
     return total
+
+
+def slow_requests(c):
+    """[began, ended], in seconds since the epoch: of each client and second, the request that took longest."""
+    lines = [json.loads(line) for node in c.nodes for line in c.log("mesh", "client-" + node[-1], "app", lines=2000).splitlines()]
+    return [(at / 1000, (at + took) / 1000) for at, took in (line["slowest"] for line in lines if "slowest" in line)]
 
 
 def seconds_of(event):
@@ -182,6 +189,9 @@ class Update:
                          if e["type"] == "Warning" and (e["reason"] != "Unhealthy" or of_ready_pod(e, records))]
         for warning in self.warnings:
             self.say("      " + warning)
+        slow = [r for r in slow_requests(c) if r[0] >= self.began_ms / 1000]
+        during = [r for r in slow if any(r[0] <= b and a <= r[1] for a, b in windows)]
+        slowest = lambda requests: round(max((ended - began for began, ended in requests), default=0), 2)
         figures = {
             **({"updates": len(windows)} if self.there_and_back else {}),
             "pods created under load": len(load),
@@ -193,7 +203,8 @@ class Update:
             "failed readiness probes": sum(e.get("count", 1) for e in events if e["reason"] == "Unhealthy" and of_ready_pod(e, records)),
             "requests": after["requests"] - before["requests"],
             "requests failed": after["failed"] - before["failed"],
-            "slowest request (s)": round(after["slowestMs"] / 1000, 2),
+            "slowest request in the window (s)": slowest(during),
+            "slowest request outside it (s)": slowest(r for r in slow if r not in during),
             "requests outside the mesh": after["unmarked"] - before["unmarked"],
             "long connections broken": after["broken"] - before["broken"],
             **start_times("in the window", in_window),
