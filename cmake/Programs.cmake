@@ -74,7 +74,7 @@ lab_image(pilot any mesh-sample /opt/fairlead/bin/mesh-sample mesh-sample)
 lab_image(ztunnel any mesh-sample /opt/fairlead/bin/mesh-sample mesh-sample)
 # An agent that ends at once: what a bad build of a version looks like.
 lab_image(install-cni 1.28.7 "install-cni" /opt/fairlead/bin/unused mesh-sample)
-fairlead_program(NAME fairlead SOURCES adoption.cc agent_facts.cc bundle.cc chart_diff.cc cli_docs.cc cni_update.cc dashboard.cc fairlead.cc kubectl_commands.cc lab_commands.cc mesh_plan.cc mesh_pods.cc node_report.cc output.cc render_chart.cc terminal.cc update_command.cc update_view.cc DEPS kube chart mesh view signals LIBS fl_embedded_catalog fl_embedded_charts fl_embedded_profiles)
+fairlead_program(NAME fairlead SOURCES adoption.cc agent_facts.cc bundle.cc chart_diff.cc cli_docs.cc cni_update.cc dashboard.cc fairlead.cc kubectl_commands.cc lab_commands.cc mesh_plan.cc mesh_pods.cc node_report.cc output.cc render_chart.cc terminal.cc update_command.cc update_view.cc usage.cc version_report.cc DEPS kube chart mesh view signals LIBS fl_embedded_catalog fl_embedded_charts fl_embedded_profiles)
 target_sources(fairlead PRIVATE ${own_version})
 if(FAIRLEAD_TESTS)
   fairlead_program(NAME chart-bench SOURCES chart_bench.cc DEPS chart)

@@ -11,7 +11,8 @@ using value::Str;
 // "default, web, Deployment (apps)": namespace, name, kind and group, or the version where there is no group.
 std::string TitleOf(const Json& object, const std::string& ns) {
   std::string own = kube::Namespace(object), api = Str(object, "apiVersion");
-  return (own.empty() ? ns : own) + ", " + kube::Name(object) + ", " + Str(object, "kind") + " (" +
+  if (own.empty()) own = ns;
+  return (own.empty() ? "" : own + ", ") + kube::Name(object) + ", " + Str(object, "kind") + " (" +
          api.substr(0, api.find('/')) + ")";
 }
 

@@ -7,8 +7,27 @@
 namespace fairlead::cmd {
 namespace {
 
-std::vector<const CLI::App*> Commands(const CLI::App& app) {
-  return app.get_subcommands([](const CLI::App* c) { return !c->get_group().empty(); });
+struct Command {
+  std::string path;  // "lab up"
+  const CLI::App* app;
+};
+
+std::vector<std::string> NamesOf(const CLI::App& app) {
+  std::vector<std::string> out;
+  for (const CLI::App* c : app.get_subcommands([](const CLI::App* c) { return !c->get_group().empty(); }))
+    out.push_back(c->get_name());
+  return out;
+}
+
+// Every command, each followed by those below it.
+std::vector<Command> Commands(const CLI::App& app, const std::string& above = "") {
+  std::vector<Command> out;
+  for (const std::string& name : NamesOf(app)) {
+    out.push_back({above + name, app.get_subcommand(name)});
+    auto below = Commands(*out.back().app, above + name + " ");
+    out.insert(out.end(), below.begin(), below.end());
+  }
+  return out;
 }
 
 // "--output", "-o" of every option that may be given to `app`.
@@ -25,48 +44,59 @@ std::vector<std::string> Flags(const CLI::App& app) {
 std::string Plain(const std::string& help) { return ReplaceAll(ReplaceAll(help, "'", ""), ":", " -"); }
 
 std::string Bash(const CLI::App& app) {
-  std::string name = app.get_name(), commands, cases;
-  for (const CLI::App* c : Commands(app)) {
-    commands += c->get_name() + " ";
-    cases += "    " + c->get_name() + ") words=\"" + Join(Flags(*c), " ") + "\" ;;\n";
-  }
+  std::string name = app.get_name(), cases, global = Join(Flags(app), " ");
+  auto commands = Commands(app);
+  std::reverse(commands.begin(), commands.end());  // "lab up" before "lab", whose pattern takes it, too
+  for (const auto& [path, c] : commands)
+    cases += "    \" " + path + "\" | \" " + path + " \"*) words=\"" + Join(NamesOf(*c), " ") + " " +
+             Join(Flags(*c), " ") + "\" ;;\n";
   return "# bash completion of " + name + "; source it, or put it into /etc/bash_completion.d\n_" + name +
          "() {\n  local word=\"${COMP_WORDS[COMP_CWORD]}\" command=\"\" words=\"\" i\n"
          "  for ((i = 1; i < COMP_CWORD; i++)); do\n"
-         "    case \"${COMP_WORDS[i]}\" in -*) ;; *) command=\"${COMP_WORDS[i]}\"; break ;; esac\n  done\n"
+         "    case \"${COMP_WORDS[i]}\" in\n      -n | --namespace | --context | --kubeconfig) ((++i)) ;;\n      -*) "
+         ";;\n"
+         "      *) command=\"$command ${COMP_WORDS[i]}\" ;;\n    esac\n  done\n"
          "  case \"$command\" in\n    \"\") words=\"" +
-         commands + Join(Flags(app), " ") + "\" ;;\n" + cases + "  esac\n  words=\"$words " + Join(Flags(app), " ") +
+         Join(NamesOf(app), " ") + "\" ;;\n" + cases + "  esac\n  words=\"$words " + global +
          "\"\n  COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n}\ncomplete -o default -F _" + name + " " + name +
          "\n";
 }
 
 std::string Zsh(const CLI::App& app) {
-  std::string name = app.get_name(), commands, cases;
+  std::string name = app.get_name(), cases;
+  auto described = [](const CLI::App& of) {
+    std::string out;
+    for (const std::string& c : NamesOf(of))
+      out += " '" + c + ":" + Plain(of.get_subcommand(c)->get_description()) + "'";
+    return out;
+  };
   auto options = [](const CLI::App& of) {
     std::string out;
     for (const CLI::Option* o : of.get_options())
       for (const std::string& l : o->get_lnames()) out += " '--" + l + ":" + Plain(o->get_description()) + "'";
     return out;
   };
-  for (const CLI::App* c : Commands(app)) {
-    commands += "    '" + c->get_name() + ":" + Plain(c->get_description()) + "'\n";
-    cases += "    " + c->get_name() + ") options=(" + options(*c) + options(app) + ") ;;\n";
-  }
-  return "#compdef " + name + "\n_" + name + "() {\n  local -a commands options\n  commands=(\n" + commands +
-         "  )\n  if (( CURRENT == 2 )); then\n    _describe command commands\n    return\n  fi\n  case \"${words[2]}\" "
-         "in\n" +
-         cases + "  esac\n  _describe option options\n  _files\n}\n_" + name + " \"$@\"\n";
+  auto commands = Commands(app);
+  std::reverse(commands.begin(), commands.end());
+  for (const auto& [path, c] : commands)
+    cases += "    '" + path + " '*) commands=(" + described(*c) + ") options=(" + options(*c) + options(app) + ") ;;\n";
+  return "#compdef " + name + "\n_" + name + "() {\n  local -a commands options\n" +
+         "  case \"${words[2,CURRENT-1]} \" in\n" + cases + "    *) commands=(" + described(app) + ") options=(" +
+         options(app) + ") ;;\n  esac\n  _describe command commands\n  _describe option options\n  _files\n}\n_" +
+         name + " \"$@\"\n";
 }
 
 std::string Fish(const CLI::App& app) {
   std::string name = app.get_name(), out = "# fish completion of " + name + "\n";
-  for (const CLI::App* c : Commands(app)) {
-    out += "complete -c " + name + " -n __fish_use_subcommand -a " + c->get_name() + " -d '" +
-           Plain(c->get_description()) + "'\n";
+  for (const auto& [path, c] : Commands(app)) {
+    auto words = SplitNonEmpty(path, ' ');
+    std::string given = "'__fish_seen_subcommand_from " + Join(words, "; and __fish_seen_subcommand_from ") + "'";
+    std::string above = words.size() == 1 ? "__fish_use_subcommand" : "'__fish_seen_subcommand_from " + words[0] + "'";
+    out +=
+        "complete -c " + name + " -n " + above + " -a " + words.back() + " -d '" + Plain(c->get_description()) + "'\n";
     for (const CLI::Option* o : c->get_options())
       for (const std::string& l : o->get_lnames())
-        out += "complete -c " + name + " -n '__fish_seen_subcommand_from " + c->get_name() + "' -l " + l + " -d '" +
-               Plain(o->get_description()) + "'\n";
+        out += "complete -c " + name + " -n " + given + " -l " + l + " -d '" + Plain(o->get_description()) + "'\n";
   }
   return out;
 }
@@ -101,8 +131,8 @@ std::string ManualPage(const CLI::App& app, const std::string& version) {
                     Roff(app.get_description()) + "\n.SH SYNOPSIS\n.B " + name +
                     "\n[\\fIoptions\\fR] \\fIcommand\\fR [\\fIarguments\\fR]\n.SH OPTIONS\n" + OptionsIn(app) +
                     ".SH COMMANDS\n";
-  for (const CLI::App* c : Commands(app))
-    out += ".SS " + c->get_name() + "\n" + Roff(c->get_description()) + "\n" + OptionsIn(*c);
+  for (const auto& [path, c] : Commands(app))
+    out += ".SS " + path + "\n" + Roff(c->get_description()) + "\n" + OptionsIn(*c);
   return out +
          ".SH EXIT STATUS\n0: done. 1: it could not be carried out. 2: refused before anything changed. 3: not "
          "complete, or something is wrong. 130: interrupted.\n.SH ENVIRONMENT\n.TP\n.B KUBECONFIG\nPath of the "

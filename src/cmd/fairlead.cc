@@ -15,7 +15,9 @@
 #include "cmd/render_chart.h"
 #include "cmd/signals.h"
 #include "cmd/update_command.h"
+#include "cmd/usage.h"
 #include "cmd/version.h"
+#include "cmd/version_report.h"
 #include "kube/client.h"
 #include "kube/mapper.h"
 #include "util/file.h"
@@ -247,10 +249,20 @@ void AddUpdateCommands(Cli& cli) {
 void AddViewCommands(Cli& cli) {
   struct Options {
     std::string output, file = "fairlead-bundle.tar.gz", run_dir = "/var/run/istio-cni";
-    bool at_risk = false;
+    bool at_risk = false, client = false;
     uint16_t port = 0;
   };
   auto o = std::make_shared<Options>();
+  auto* version =
+      cli.Add<Options>("version", "Show the versions of this command, the operator, the CNI and the control planes", o,
+                       [&cli](Options& options) -> Result<int> {
+                         cmd::Output as = cmd::OutputNamed(options.output);
+                         if (options.client) return Print(cmd::ClientVersion(as));
+                         FL_ASSIGN(kube::Config config, cli.Cluster());
+                         return Print(cmd::Versions(config, as));
+                       });
+  version->add_flag("--client", o->client, "Of this command only; asks no cluster");
+  TakeOutput(version, o->output);
   auto* pods = cli.Add<Options>(
       "pods", "Show the pods of the mesh, and whether each has its rules", o, [&cli](Options& options) -> Result<int> {
         FL_ASSIGN(kube::Config config, cli.Cluster());
@@ -413,7 +425,7 @@ void AddLabCommands(Cli& cli) {
                       FL_ASSIGN(kube::Config config, cli.Cluster());
                       return Print(cmd::LabFault(config, options.fault, options.node, options.seconds));
                     });
-  fault->add_option("what", o->fault, "agent, operator or api")
+  fault->add_option("fault", o->fault, "agent, operator or api")
       ->required()
       ->check(CLI::IsMember({"agent", "operator", "api"}));
   fault->add_option("--node", o->node, "The agent's node")->default_str("node-1");
@@ -451,13 +463,19 @@ int main(int argc, char** argv) {
   AddRenderCommand(cli);
   AddLabCommands(cli);
   AddDocumentation(cli);
-  CLI11_PARSE(cli.app, argc, argv);
+  try {
+    cli.app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return cmd::ExplainUsage(cli.app, error);
+  }
   ConfigureLog(Level::kError, false);  // what a command has to say is its output
   for (const Command& command : cli.commands) {
     if (!command.app->parsed()) continue;
     Result<int> status = command.run();
     if (status.ok()) return *status;
-    fprintf(stderr, "error: %s\n", status.error().message.c_str());
+    const std::string& reason = status.error().reason;  // as kubectl says it
+    fprintf(stderr, "%s: %s\n", reason.empty() ? "error" : ("Error from server (" + reason + ")").c_str(),
+            status.error().message.c_str());
     return cmd::kFailed;
   }
   return cmd::kFailed;

@@ -34,8 +34,9 @@ Error ErrorFromStatus(const Json& status, int http_status, const std::string& wh
   e.http_status = http_status;
   e.reason = Str(status, "reason");
   std::string message = Str(status, "message");
-  e.message =
-      what + ": " + (message.empty() ? "the server answered with status " + std::to_string(http_status) : message);
+  if (message.empty()) message = "the server answered with status " + std::to_string(http_status);
+  // A message about an object names it and says what was being done.
+  e.message = At(status, "details", "name").is_string() ? message : what + ": " + message;
   switch (http_status) {
     case 401: e.code = Code::kUnauthorized; break;
     case 403: e.code = Code::kForbidden; break;

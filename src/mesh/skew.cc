@@ -63,9 +63,8 @@ Skew CompareVersions(const std::string& cni, const std::string& control_plane) {
 
 std::string ExplainSkew(const std::string& cni, const ControlPlane& plane, const std::string& version) {
   auto own = MajorMinor(cni), theirs = MajorMinor(version);
-  std::string who = "control plane " + plane.kind + "/" + plane.name + " runs " + version;
-  if (version != plane.version)
-    who = "control plane " + plane.kind + "/" + plane.name + " is being updated to " + version;
+  std::string who = "control plane " + plane.kind + "/" + plane.name +
+                    (version == plane.version ? ", which runs " : ", which is being updated to ") + version;
   Skew skew = CompareVersions(cni, version);
   if (skew == Skew::kUnknown)
     return who + ", whose minor version cannot be told; set spec.version to a released version";

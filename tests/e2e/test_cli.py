@@ -144,7 +144,7 @@ class CommandLine(unittest.TestCase):
 
     def test_every_form_of_output(self):
         agent = next(r["root"] for r in self.c.records() if r["netns"]) + "/var/run/istio-cni"
-        for words in (["status"], ["versions"], ["history"], ["pods"], ["preflight", "v1.28.6"], ["node", "--run-dir", agent]):
+        for words in (["status"], ["version"], ["versions"], ["history"], ["pods"], ["preflight", "v1.28.6"], ["node", "--run-dir", agent]):
             as_json, as_yaml = (self.fairlead(*words, "-o", form) for form in ("json", "yaml"))
             self.assertEqual((as_json.returncode, as_yaml.returncode), (0, 0), as_json.stderr + as_yaml.stderr)
             json.loads(as_json.stdout)
@@ -158,6 +158,30 @@ class CommandLine(unittest.TestCase):
         refused = self.fairlead("status", "-o", "xml")
         self.assertIn("xml", refused.stderr + refused.stdout)
         self.assertNotEqual(refused.returncode, 0)
+
+    def test_version_tells_every_part(self):
+        rows = [line.split(maxsplit=2) for line in self.fairlead("version").stdout.splitlines()]
+        self.assertEqual(rows[0], ["COMPONENT", "VERSION", "WHERE"])
+        own = (ROOT / "VERSION").read_text().strip()
+        self.assertIn(["fairlead", own], rows)
+        self.assertIn(["CNI", "v1.28.5", "3 nodes"], rows)
+        self.assertIn("control plane   v1.28.6", self.fairlead("version").stdout)
+        alone = self.fairlead("version", "--client", "--kubeconfig", "/nowhere")
+        self.assertEqual((alone.returncode, alone.stdout.splitlines()[-1].split()), (0, ["fairlead", own]))
+
+    def test_a_command_line_that_is_wrong_is_explained(self):
+        for words, message, where in (
+                (["updat"], 'unknown command "updat"; did you mean update?', "fairlead"),
+                (["lab", "fualt"], 'unknown command "fualt"; did you mean fault?', "fairlead lab"),
+                (["elsewhere"], 'unknown command "elsewhere"', "fairlead"),
+                ([], "a command is required", "fairlead"),
+                (["update", "--now"], "unknown flag --now", "fairlead update"),
+                (["update", "v1.28.6", "v1.28.7"], 'unexpected argument "v1.28.7"', "fairlead update"),
+                (["preflight"], "version is required", "fairlead preflight")):
+            done = self.fairlead(*words)
+            self.assertEqual((done.returncode, done.stdout, done.stderr), (1, "", f"error: {message}\nSee {where} --help\n"))
+        done = self.fairlead("get", "istiocni", "elsewhere")
+        self.assertEqual((done.returncode, done.stderr), (1, 'Error from server (NotFound): istiocnis.sailoperator.io "elsewhere" not found\n'))
 
     def test_diff_shows_what_an_update_would_change_and_changes_nothing(self):
         before = self.c.get("daemonset", "istio-cni-node", "-n", "istio-cni")["metadata"]["resourceVersion"]
@@ -222,6 +246,7 @@ class Lab(unittest.TestCase):
                 applied = fairlead("apply", "-f", str(ROOT / file), env=env)
                 self.assertEqual(applied.returncode, 0, applied.stderr)
             self.assertEqual(fairlead("wait", "--for=condition=Ready", "istiocnis/default", "--timeout=60s", env=env).returncode, 0)
+            self.assertRegex(fairlead("version", env=env).stdout, r"(?m)^operator +\d+\.\d+\.\d+ +fairlead-system/fairlead-operator$")
             load = subprocess.Popen([FAIRLEAD, "lab", "load"], env=env, stdout=subprocess.PIPE, text=True)
             lines = [load.stdout.readline()]
             killed = fairlead("lab", "fault", "agent", "--node", "node-2", env=env)

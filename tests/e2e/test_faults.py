@@ -93,7 +93,7 @@ class BadInput(unittest.TestCase):
         try:
             c.wait_until(lambda: len(c.get("istiocni", "default")["status"]["controlPlanes"]) == 2, 10, "both control planes are seen")
             c.wait_ready("10s")
-            self.fails_and_recovers({"version": "v1.29.6"}, {"version": "v1.28.5"}, "VersionSkew", "CNI v1.29.6 is ahead of the control plane IstioRevision/old runs v1.28.4")
+            self.fails_and_recovers({"version": "v1.29.6"}, {"version": "v1.28.5"}, "VersionSkew", "CNI v1.29.6 is ahead of the control plane IstioRevision/old, which runs v1.28.4")
         finally:
             c.kubectl("delete", "istiorevision", "old")
             c.kubectl("delete", "istio", "new")

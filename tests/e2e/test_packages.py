@@ -44,6 +44,9 @@ class Installed(unittest.TestCase):
         self.assertEqual(bash("fairlead", "upd"), ["update"])
         self.assertEqual(bash("fairlead", "update", "--dry"), ["--dry-run"])
         self.assertIn("--kubeconfig", bash("fairlead", "status", "--"))
+        self.assertEqual(bash("fairlead", "lab", "f"), ["fault"])
+        self.assertEqual(bash("fairlead", "-n", "istio-cni", "lab", "up", "--sim"), ["--simulated-nodes"])
+        self.assertNotIn("--client", bash("fairlead", "versions", "--"))
         for path, text in (("share/zsh/vendor-completions/_fairlead", "#compdef fairlead"), ("share/fish/vendor_completions.d/fairlead.fish", "-a update -d ")):
             self.assertIn(text, (self.dir / path).read_text())
         for shell in ("zsh", "fish"):
