@@ -44,7 +44,7 @@ fairlead_module(NAME agent LAYER 4 DEPS util value http kernel kube zds redirect
   SOURCES agent.cc backend_choice.cc config.cc conflist.cc enroller.cc handover.cc installer.cc journal.cc journal_entry.cc netns_finder.cc plugin_service.cc pod_reconciler.cc pods.cc ztunnel_server.cc
   TESTS agent_test.cc enroller_test.cc)
 fairlead_module(NAME lab LAYER 4 DEPS util value http kernel kube controller LIBS fl_embedded_lab_types ${RE2}
-  SOURCES api_server.cc auth.cc cel.cc cni_chain.cc container_plan.cc controllers.cc daemonset.cc deployment.cc discovery.cc fabric.cc field_selector.cc fields.cc images.cc lab.cc launcher.cc local_api.cc node.cc pod_worker.cc probe.cc registry.cc request_body.cc rest.cc schema.cc simulated_nodes.cc status.cc store.cc strategy.cc table.cc
+  SOURCES api_server.cc auth.cc cel.cc cni_chain.cc container_plan.cc controllers.cc daemonset.cc deployment.cc discovery.cc fabric.cc field_selector.cc fields.cc images.cc lab.cc launcher.cc local_api.cc node.cc openapi_v2.cc pod_worker.cc probe.cc registry.cc request_body.cc rest.cc schema.cc simulated_nodes.cc status.cc store.cc strategy.cc table.cc
   TESTS lab_test.cc)
 fairlead_module(NAME mesh LAYER 4 DEPS util value http kube chart controller LIBS ${RE2}
   SOURCES applier.cc caches.cc catalog.cc cluster_facts.cc daemonset.cc helm_release.cc installer.cc istio.cc istiocni.cc istiorevision.cc istiorevisiontag.cc known_values.cc operator.cc readiness.cc reconciler.cc releases.cc remote_probe.cc resources.cc rollout_plan.cc skew.cc status.cc usage.cc values.cc ztunnel.cc

@@ -2,6 +2,7 @@
 
 #include "lab/discovery.h"
 #include "lab/field_selector.h"
+#include "lab/openapi_v2.h"
 #include "lab/request_body.h"
 #include "lab/status.h"
 #include "lab/table.h"
@@ -231,6 +232,12 @@ bool ApiServer::HandleNonResource(const http::Request& r, http::ResponseWriter& 
     body = LegacyGroup(registry, parts[1]);
   } else if (parts.size() == 3 && parts[0] == "apis") {
     body = LegacyResources(registry, parts[1], parts[2]);
+  } else if (r.path == "/openapi/v2") {
+    body = OpenApiV2(registry);
+    if (r.Header("accept").find(kAsksForProtobuf) != std::string::npos) {
+      w.Send(200, kProtobufType, ToProtobuf(body));
+      return true;
+    }
   } else if (r.path == "/openapi/v3") {
     body = OpenApiIndex(registry);
   } else if (parts.size() == 4 && r.path.starts_with("/openapi/v3/api/")) {

@@ -3,6 +3,13 @@
 #include "util/strings.h"
 
 namespace fairlead::lab {
+
+Json Gvk(const kube::Resource& r) { return {{"group", r.group}, {"version", r.version}, {"kind", r.kind}}; }
+
+std::string SchemaName(const kube::Resource& r) {
+  return "io.fairlead.lab." + (r.group.empty() ? "core" : r.group) + "." + r.version + "." + r.kind;
+}
+
 namespace {
 
 const std::vector<std::string> kVerbs = {"create", "delete", "deletecollection", "get",
@@ -65,12 +72,6 @@ Json GroupEntry(const std::string& group, const std::vector<std::string>& versio
   return {{"name", group}, {"versions", list}, {"preferredVersion", list[0]}};
 }
 
-Json Gvk(const kube::Resource& r) { return {{"group", r.group}, {"version", r.version}, {"kind", r.kind}}; }
-
-std::string SchemaName(const kube::Resource& r) {
-  return "io.fairlead.lab." + (r.group.empty() ? "core" : r.group) + "." + r.version + "." + r.kind;
-}
-
 Json Parameter(const char* name, const char* type) {
   return {{"name", name}, {"in", "query"}, {"schema", {{"type", type}, {"uniqueItems", true}}}};
 }
@@ -108,6 +109,54 @@ Json PathItem(const TypePtr& t, bool one) {
 }
 
 }  // namespace
+
+namespace {
+
+Json ObjectMetaSchema() {
+  Json text = {{"type", "string"}}, number = {{"type", "integer"}, {"format", "int64"}};
+  Json texts = {{"type", "object"}, {"additionalProperties", text}};
+  Json any = {{"type", "object"}, {"x-kubernetes-preserve-unknown-fields", true}};
+  Json properties = {{"labels", texts},
+                     {"annotations", texts},
+                     {"generation", number},
+                     {"deletionGracePeriodSeconds", number},
+                     {"finalizers", {{"type", "array"}, {"items", text}, {"x-kubernetes-patch-strategy", "merge"}}},
+                     {"ownerReferences",
+                      {{"type", "array"},
+                       {"items", any},
+                       {"x-kubernetes-patch-merge-key", "uid"},
+                       {"x-kubernetes-patch-strategy", "merge"}}},
+                     {"managedFields", {{"type", "array"}, {"items", any}}}};
+  for (const char* name : {"name", "generateName", "namespace", "uid", "resourceVersion", "selfLink"})
+    properties[name] = text;
+  for (const char* name : {"creationTimestamp", "deletionTimestamp"})
+    properties[name] = {{"type", "string"}, {"format", "date-time"}};
+  return {{"type", "object"}, {"properties", properties}};
+}
+
+// The registry keeps whatever metadata has; clients want to know its fields, also those of a pod's template.
+void DescribeMetadata(Json& schema) {
+  if (!schema.is_object()) return;
+  if (schema.contains("items")) DescribeMetadata(schema["items"]);
+  if (!schema.contains("properties")) return;
+  for (auto& [name, property] : schema["properties"].items())
+    if (name == "metadata" && value::Bool(property, "x-kubernetes-preserve-unknown-fields"))
+      property = ObjectMetaSchema();
+    else
+      DescribeMetadata(property);
+}
+
+}  // namespace
+
+Json PublishedSchema(const ResourceType& t) {
+  Json schema = t.schema;
+  schema["x-kubernetes-group-version-kind"] = Json::array({Gvk(t.resource)});
+  if (t.custom)
+    schema["properties"]["metadata"] = ObjectMetaSchema();
+  else
+    DescribeMetadata(schema);
+  return schema;
+}
 
 Json VersionInfo() {
   return {{"major", "1"},
@@ -225,9 +274,7 @@ Json OpenApiDocument(const Registry& r, const std::string& group, const std::str
         kube::Resource{group, version, t->resource.plural, t->resource.namespaced, ""}.Path("{namespace}");
     doc["paths"][all] = PathItem(t, false);
     doc["paths"][all + "/{name}"] = PathItem(t, true);
-    Json schema = t->schema;
-    schema["x-kubernetes-group-version-kind"] = Json::array({Gvk(t->resource)});
-    doc["components"]["schemas"][SchemaName(t->resource)] = std::move(schema);
+    doc["components"]["schemas"][SchemaName(t->resource)] = PublishedSchema(*t);
   }
   return doc;
 }

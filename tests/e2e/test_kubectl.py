@@ -1,12 +1,23 @@
 """The machine's own kubectl against the lab: the commands that people type."""
+import glob
 import json
+import os
 import shutil
 import subprocess
+import tempfile
 import time
 import unittest
 
 from client import mesh_pod, pod_ready
 from cluster import Cluster
+
+
+def debians_kubectl(directory):
+    """The path of the one in Debian's package, which is old, if the package can be had: as a list."""
+    subprocess.run(["apt-get", "-o", "APT::Sandbox::User=root", "download", "-qq", "kubernetes-client"], cwd=directory, capture_output=True, timeout=120)
+    for package in glob.glob(directory + "/*.deb"):
+        subprocess.run(["dpkg-deb", "-x", package, directory], check=True)
+    return glob.glob(directory + "/usr/bin/kubectl")
 
 
 @unittest.skipUnless(shutil.which("kubectl"), "kubectl is not installed on this machine")
@@ -117,26 +128,33 @@ class Kubectl(unittest.TestCase):
         c.kubectl("delete", "ns", "going", timeout=40)
         self.assertIn("not found", c.run("get", "ns", "going").stderr)
 
-    def test_every_kubectl_that_is_there(self):
-        import glob, os
-        versions = sorted(glob.glob(os.path.dirname(os.path.realpath(shutil.which("kubectl"))) + "/kubectl.1.*"))
-        if not versions:
-            self.skipTest("only one kubectl on this machine")
-        for binary in versions:
-            with self.subTest(binary):
-                done = subprocess.run([binary, "get", "istiocni", "default"], env=self.c.env, capture_output=True, text=True)
-                self.assertIn("Healthy", done.stdout, done.stderr)
-                done = subprocess.run([binary, "wait", "--for=condition=Ready", "istiocnis/default", "--timeout=10s"], env=self.c.env, capture_output=True, text=True)
-                self.assertIn("condition met", done.stdout, done.stderr)
-                # Before 1.29, client-side apply asks for OpenAPI v2 in protobuf, which the lab does not serve.
-                how = ["--server-side", "--force-conflicts", "--validate=false"] if binary[-2:] in ("27", "28") else []
-                done = subprocess.run([binary, "apply", *how, "-f", "-"], input=json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "any", "namespace": "default"}}), env=self.c.env, capture_output=True, text=True)
-                self.assertEqual(done.returncode, 0, done.stderr)
+    def test_every_kubectl_from_the_one_in_debian_to_the_newest(self):
+        path = os.path.realpath(shutil.which("kubectl"))
+        with tempfile.TemporaryDirectory() as tmp:
+            for kubectl in [path, *sorted(glob.glob(os.path.dirname(path) + "/kubectl.1.*")), *debians_kubectl(tmp)]:
+                with self.subTest(kubectl):
+                    self.works_with(kubectl)
+
+    def works_with(self, kubectl):
+        def run(*words, **more):
+            done = subprocess.run([kubectl, *words], env=self.c.env, capture_output=True, text=True, timeout=60, **more)
+            self.assertEqual((done.returncode, done.stderr), (0, ""), words)
+            return done.stdout
+        self.assertIn("Healthy", run("get", "istiocni", "default"))
+        self.assertIn("condition met", run("wait", "--for=condition=Ready", "istiocnis/default", "--timeout=10s"))
+        for data in ("a", "b"):
+            config = json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "any", "namespace": "default", "labels": {"of": data}}, "data": {"is": data}})
+            self.assertIn("dry run", run("apply", "--dry-run=server", "-f", "-", input=config))
+            self.assertIn("configmap/any ", run("apply", "-f", "-", input=config))
+            self.assertEqual(run("get", "cm", "any", "-n", "default", "-o", "jsonpath={.data.is}"), data)
+        self.assertIn("The Istio version", run("explain", "istiocni.spec.version"))
+        wrong = subprocess.run([kubectl, "apply", "-f", "-"], input='{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"wrong"},"datta":{}}', env=self.c.env, capture_output=True, text=True)
+        self.assertRegex(wrong.stderr, 'unknown field "(ConfigMap.)?datta"')
+        self.assertNotEqual(wrong.returncode, 0)
 
 
 class OwnCommandLine(unittest.TestCase):
     def test_the_documented_commands_work_without_kubectl(self):
-        import os
         os.environ["FAIRLEAD_NO_KUBECTL"] = "1"
         try:
             with Cluster() as c:
