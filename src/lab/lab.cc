@@ -192,7 +192,7 @@ void Lab::ServeExtra(const http::Request& r, http::ResponseWriter& w) {
                        {"readyMs", p.ready_ms},
                        {"sandboxFailures", p.sandbox_failures},
                        {"mesh", p.mesh},
-                       {"rulesBeforeStart", p.rules_before_start},
+                       {"rulesBeforeStart", p.rules_before_start ? Json(*p.rules_before_start) : Json()},
                        {"netns", p.netns_path}});
     return w.Send(200, "application/json", value::Dump(out));
   }

@@ -27,8 +27,9 @@ struct PodRecord {
   std::string ns, name, uid, node;
   int64_t seen_ms = 0, ready_ms = 0;  // wall clock, when the node first saw it, and Ready
   int sandbox_failures = 0;
-  bool mesh = false;                // carries the sidecar annotation
-  bool rules_before_start = false;  // istio's nat table existed before its first container started
+  bool mesh = false;  // carries the sidecar annotation
+  // Whether istio's nat table existed before its first container started; nothing before one did.
+  std::optional<bool> rules_before_start;
   std::string netns_path;
 };
 

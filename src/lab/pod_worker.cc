@@ -81,7 +81,7 @@ void PodWorker::Event(const char* type, const std::string& reason, const std::st
 void PodWorker::Run(const std::stop_token& stop) {
   {
     std::lock_guard lock(node_.mutex_);
-    node_.records_[uid_] = {ns_, name_, uid_, node_.config_.name, WallMs(), 0, 0, IsMeshPod(*pod_), false, ""};
+    node_.records_[uid_] = {ns_, name_, uid_, node_.config_.name, WallMs(), 0, 0, IsMeshPod(*pod_), std::nullopt, ""};
   }
   if (SetUpSandbox(stop)) {
     while (!stop.stop_requested() && !Deleting()) {

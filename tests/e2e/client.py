@@ -20,7 +20,7 @@ class Client:
     """kubectl, or Fairlead's own CLI where there is no kubectl.
 
     A cluster also has: `nodes`, the names of its nodes; `sample_image`, the image of mesh-sample; records(), what became of
-    every pod: uid, namespace, name, seenMs, readyMs, rulesBeforeStart; ruleset(uid), a pod's nftables rules as nft prints them."""
+    every pod: uid, namespace, name, seenMs, readyMs, rulesBeforeStart (None while no container of it has started); ruleset(uid), a pod's nftables rules as nft prints them."""
 
     def __init__(self, directory, kubeconfig, nodes, sample_image):
         self.dir, self.kubeconfig, self.nodes, self.sample_image = directory, kubeconfig, nodes, sample_image

@@ -187,6 +187,7 @@ class Update:
         agents = [r["readyMs"] for r in records.values() if r["namespace"] == "istio-cni" and start_wall * 1000 <= r["readyMs"] <= first_end * 1000]
         self.warnings = [f"{e['reason']}: {e['involvedObject']['name']}: {e['message']}" for e in events
                          if e["type"] == "Warning" and (e["reason"] != "Unhealthy" or of_ready_pod(e, records))]
+        self.warnings += [f"without rules: {name}" for name in without]
         for warning in self.warnings:
             self.say("      " + warning)
         slow = [r for r in slow_requests(c) if r[0] >= self.began_ms / 1000]

@@ -3,6 +3,7 @@ import base64
 import gzip
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import tempfile
 import time
 import unittest
 
-from client import BUILD, ROOT, mesh_pod, pod_ready
+from client import BUILD, ROOT, Background, mesh_pod, pod_ready
 from cluster import Cluster
 from scenario import Update, broken_promises, has_redirection, start_mesh
 
@@ -54,6 +55,37 @@ class UpdateUnderLoadInAmbientMode(UpdateUnderLoad):
     """The same, where every pod's readiness probe would fail if the node's exemption for probes were away for a moment: the
     sample's ztunnel takes no plain text."""
     ambient = True
+
+
+class PodsThatAreDeletedAtOnce(unittest.TestCase):
+    def test_none_starts_without_rules_and_none_fails(self):
+        """Some of them go while the plugin waits for the next agent."""
+        with Cluster() as c:
+            c.install_operator()
+            c.install_cni("v1.28.5", {"cni": {"rollingMaxUnavailable": 1, "ambient": {"enabled": True}}})
+            c.wait_ready()
+            c.install_ztunnel()
+            c.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "load"}})
+            chance = random.Random(1)
+
+            def update(n):
+                c.kubectl("patch", "istiocni", "default", "--type=merge", "-p", json.dumps({"spec": {"version": ("v1.28.6", "v1.28.5")[n % 2]}}))
+                c.wait_ready()
+            updates = Background(update, 0)
+            updates.start()
+            for i in range(30):
+                names = [f"load-{i}-{node}" for node in c.nodes]
+                c.apply(*[c.mesh_pod(name, namespace="load", node=node, probe=False, ambient=chance.random() < 0.5) for name, node in zip(names, c.nodes)])
+                time.sleep(chance.random() * 0.5)
+                c.kubectl("delete", "pod", "-n", "load", *names, "--wait=false")
+            c.wait_until(lambda: not c.get("pods", "-n", "load")["items"], 30, "every pod is gone")
+            updates.stop()
+            self.assertIsNone(updates.error)
+            started = {r["name"]: r["rulesBeforeStart"] for r in c.records() if r["namespace"] == "load"}
+            self.assertEqual(len(started), 90)
+            self.assertEqual([name for name, rules in started.items() if rules is False], [])
+            self.assertIn(None, started.values(), "some were deleted before they started")
+            self.assertEqual([e["message"] for e in c.events("load") if e["type"] == "Warning"], [])
 
 
 class WaitNeverReturnsEarly(unittest.TestCase):
@@ -135,7 +167,7 @@ class NothingChanged(unittest.TestCase):
             before = versions()
             plan = subprocess.run([str(BUILD / "fairlead"), "adopt", "--dry-run", "--detailed-exitcode", "-f", "-"], env=c.env, text=True, capture_output=True, input=json.dumps(cni))
             self.assertEqual((plan.returncode, plan.stderr), (2, ""))
-            for text in ("Helm release istio-cni/istio-cni: 3 objects are adopted; its Secrets stay.", "DaemonSet istio-cni-node: its 3 pods are replaced, as in any update.", ", istio-cni-repair-role, ClusterRole (rbac.authorization.k8s.io) has been removed:",
+            for text in ("Helm release istio-cni/istio-cni: 3 objects are adopted; its Secrets stay.", "DaemonSet istio-cni-node: its 3 pods are replaced, as in any update.", "\nistio-cni-repair-role, ClusterRole (rbac.authorization.k8s.io) has been removed:",
                          "what others had set in DaemonSet/istio-cni/istio-cni-node and the chart does not goes, too", "istio-cni, istio-cni-config, ConfigMap (v1) has been added:"):
                 self.assertIn(text, plan.stdout)
             self.assertNotIn("not-helms", plan.stdout)
