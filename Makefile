@@ -4,17 +4,19 @@ BUILD := build/$(PRESET)
 PACKAGES := g++ cmake ninja-build ccache pkg-config python3 libboost-dev libssl-dev nlohmann-json3-dev \
             libyaml-dev zlib1g-dev libutf8proc-dev libre2-dev libnftables-dev libcli11-dev prometheus-cpp-dev libprotobuf-dev protobuf-compiler libgtest-dev containernetworking-plugins nftables iptables iproute2 tmux dpkg-dev
 
+KUBECTL := $(if $(shell command -v kubectl),,kubernetes-client)
 FUZZ_PACKAGES := clang-19 libclang-rt-19-dev llvm-19
 FUZZ_SECONDS ?= 60
 K8S_PACKAGES := etcd-server containerd runc buildah openssl util-linux binutils
 BROWSER_PACKAGES := chromium chromium-driver fonts-dejavu-core
 IMAGE_VERSIONS ?= 1.28.5,1.28.6
 
-.PHONY: help demo test unit unit-build e2e browser browser-deps k8s k8s-deps k8s-programs k8s-up k8s-down bench fuzz fuzz-build fuzz-deps images build install deb archive deps format generate clean
+.PHONY: help demo test test-deps unit unit-build e2e browser browser-deps bare bare-deps k8s k8s-deps k8s-programs k8s-up k8s-down bench fuzz fuzz-build fuzz-deps images build install deb archive deps format generate clean
 help:
 	@echo "make demo    update the Istio CNI on an embedded three-node cluster, under traffic, and show what that did"
 	@echo "make test    build, then run every test (as root: the tests make network namespaces)"
 	@echo "make browser run the tests of the live view in Chromium (needs npm's registry for an accessibility checker)"
+	@echo "make bare    carry out the README on a bare Debian 12 in a directory of its own, and say how long it took (BARE='make test': and that)"
 	@echo "make k8s     run the tests on real Kubernetes, three nodes on this machine (needs root, Go and its module proxy)"
 	@echo "make k8s-up  start that cluster to try things on, and print its kubeconfig; make k8s-down ends it"
 	@echo "make images  build the container images into build/images-oci (IMAGE_VERSIONS=1.28.5,1.28.6)"
@@ -27,10 +29,12 @@ help:
 
 # Installs what is missing, and says so. Nothing happens on a machine that has everything.
 deps: DEPS := $(PACKAGES)
-k8s-deps: DEPS := $(PACKAGES) $(K8S_PACKAGES)
+k8s-deps: DEPS := $(PACKAGES) $(KUBECTL) $(K8S_PACKAGES)
 fuzz-deps: DEPS := $(PACKAGES) $(FUZZ_PACKAGES)
-browser-deps: DEPS := $(PACKAGES) $(BROWSER_PACKAGES)
-deps k8s-deps fuzz-deps browser-deps:
+browser-deps: DEPS := $(PACKAGES) $(KUBECTL) $(BROWSER_PACKAGES)
+test-deps: DEPS := $(PACKAGES) $(KUBECTL)
+bare-deps: DEPS := debootstrap python3 util-linux
+deps test-deps k8s-deps fuzz-deps browser-deps bare-deps:
 	@missing=""; for p in $(DEPS); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q "install ok installed" || missing="$$missing $$p"; done; \
 	if [ -n "$$missing" ]; then \
 	  echo "Installing Debian packages:$$missing"; \
@@ -46,7 +50,7 @@ build: deps
 demo: build
 	@FAIRLEAD_BUILD=$(CURDIR)/$(BUILD) python3 tests/e2e/demo.py
 
-test: build
+test: test-deps build
 	@FAIRLEAD_BUILD=$(CURDIR)/$(BUILD) python3 tests/run.py
 
 # FAIRLEAD_UNIT="agent kube": those alone. With sanitizers the test programs alone; the tree is checked once, with the ordinary build.
@@ -58,11 +62,14 @@ unit-build: deps
 	@cmake --preset $(PRESET) >/dev/null
 	@ninja -C $(BUILD) -j2 --quiet $(if $(filter release,$(PRESET)),all,$(if $(FAIRLEAD_UNIT),$(addsuffix _test,$(FAIRLEAD_UNIT)),unit-tests))
 
-e2e: build
+e2e: test-deps build
 	@FAIRLEAD_BUILD=$(CURDIR)/$(BUILD) python3 tests/run.py e2e
 
 browser: browser-deps build
 	@FAIRLEAD_BUILD=$(CURDIR)/$(BUILD) python3 tests/run.py browser
+
+bare: bare-deps
+	@python3 tests/bare.py $(if $(BARE),"$(BARE)")
 
 k8s: k8s-deps build
 	@FAIRLEAD_BUILD=$(CURDIR)/$(BUILD) python3 tests/run.py k8s

@@ -1,13 +1,13 @@
 """The README's tour, line by line as it stands there, and how long it takes."""
 import os
 import pathlib
-import re
 import shutil
 import subprocess
 import time
 import unittest
 
 from client import BUILD, ROOT
+from readme import tour
 
 STATE = pathlib.Path("/var/lib/fairlead-lab")  # where `fairlead lab up` puts it
 
@@ -16,16 +16,8 @@ class Tour(unittest.TestCase):
     def test_it_ends_with_a_finished_update(self):
         if STATE.exists():
             self.skipTest(f"a lab runs on this machine ({STATE})")
-        readme = (ROOT / "README.md").read_text()
-        block = re.search(r"## A tour in five minutes\n\n((?:    .*\n|\n)+)", readme)[1]
-        script = "set -e\n"
-        for line in filter(None, map(str.strip, block.splitlines())):
-            line = re.sub(r"\s+# .*", "", line)
-            if line.startswith("make build && export PATH="):
-                continue  # it is built, and set below
-            if line == "fairlead dashboard":
-                line = "timeout -s INT 2 fairlead dashboard || [ $? = 124 ]"
-            script += line + "\n"
+        # it is built, and PATH is set below
+        script = "\n".join(["set -e"] + [line for line in tour() if not line.startswith("make build && export PATH=")])
         kubectl = "" if shutil.which("kubectl") else f"kubectl() {{ {BUILD}/fairlead \"$@\"; }}\n"
         began = time.monotonic()
         try:
