@@ -48,6 +48,7 @@ def main():
     if os.geteuid() != 0:
         sys.exit("tests/bare.py: needs root")
     with tempfile.TemporaryDirectory(prefix="fairlead-bare-", dir="/var/tmp") as root:
+        os.chmod(root, 0o755)  # it becomes /, for every user
         print("making a bare Debian 12", flush=True)
         made = subprocess.run(["debootstrap", "--variant=minbase", "bookworm", root], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         if made.returncode != 0:
