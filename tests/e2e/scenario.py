@@ -56,6 +56,10 @@ def slow_requests(c):
     return [(at / 1000, (at + took) / 1000) for at, took in (line["slowest"] for line in lines if "slowest" in line)]
 
 
+def slowest(requests):
+    return round(max((ended - began for began, ended in requests), default=0), 2)
+
+
 def seconds_of(event):
     """When an Event was last seen, in seconds since the epoch; Kubernetes keeps whole seconds, or microseconds in eventTime."""
     text = event.get("lastTimestamp") or event.get("eventTime") or event["metadata"]["creationTimestamp"]
@@ -118,7 +122,7 @@ class Update:
         if self.to is None:
             self.finish_load(creator)
             load = [r for r in c.records() if self.is_load(r)]
-            return start_times("without an update", load)
+            return {**start_times("without an update", load), "slowest request without an update (s)": slowest(self.requests())}
         started = time.monotonic()
         start_wall = time.time()
         nodes_seen = {}
@@ -171,6 +175,9 @@ class Update:
     def created(self, c):
         return sum(1 for r in c.records() if self.is_load(r))
 
+    def requests(self):
+        return [r for r in slow_requests(self.c) if r[0] >= self.began_ms / 1000]
+
     def is_load(self, record):
         return record["namespace"] == "load" and record["seenMs"] >= self.began_ms - 1
 
@@ -190,9 +197,8 @@ class Update:
         self.warnings += [f"without rules: {name}" for name in without]
         for warning in self.warnings:
             self.say("      " + warning)
-        slow = [r for r in slow_requests(c) if r[0] >= self.began_ms / 1000]
+        slow = self.requests()
         during = [r for r in slow if any(r[0] <= b and a <= r[1] for a, b in windows)]
-        slowest = lambda requests: round(max((ended - began for began, ended in requests), default=0), 2)
         figures = {
             **({"updates": len(windows)} if self.there_and_back else {}),
             "pods created under load": len(load),
