@@ -8,7 +8,7 @@ fairlead_embed(NAME charts DIR charts)
 fairlead_embed(NAME web DIR web)
 
 fairlead_module(NAME util LAYER 0 SEPARATE LIBS ${UTF8PROC}
-  SOURCES clock.cc fd.cc file.cc line_diff.cc log.cc memory.cc result.cc strings.cc subprocess.cc unicode.cc unix_socket.cc
+  SOURCES clock.cc edit_distance.cc fd.cc file.cc line_diff.cc log.cc memory.cc result.cc strings.cc subprocess.cc unicode.cc unix_socket.cc
   TESTS util_test.cc)
 fairlead_module(NAME value LAYER 1 DEPS util LIBS OpenSSL::Crypto PkgConfig::YAML
   SOURCES json.cc jsonpath.cc merge.cc yaml_reader.cc yaml_scalar.cc yaml_writer.cc

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 
 #include "cmd/update_command.h"
+#include "util/edit_distance.h"
 
 namespace fairlead::cmd {
 namespace {
@@ -17,27 +18,12 @@ std::string PathOf(const CLI::App* app) {
   return app->get_parent() ? PathOf(app->get_parent()) + " " + app->get_name() : app->get_name();
 }
 
-// How many letters must be changed, added or left out to make one of the other.
-size_t Distance(const std::string& a, const std::string& b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), 0);
-  for (size_t i = 0; i < a.size(); ++i) {
-    size_t diagonal = std::exchange(row[0], i + 1);
-    for (size_t k = 0; k < b.size(); ++k) {
-      size_t replaced = diagonal + (a[i] != b[k]);
-      diagonal = row[k + 1];
-      row[k + 1] = std::min({replaced, row[k] + 1, row[k + 1] + 1});
-    }
-  }
-  return row.back();
-}
-
 std::string Nearest(const CLI::App* app, const std::string& word) {
   std::string best;
   size_t least = 3;  // more letters are another word
   for (const CLI::App* c : app->get_subcommands({})) {
     const std::string& name = c->get_name();
-    size_t distance = word.size() > 1 && name.starts_with(word) ? 1 : Distance(word, name);
+    size_t distance = word.size() > 1 && name.starts_with(word) ? 1 : EditDistance(word, name);
     if (distance < least) least = distance, best = name;
   }
   return best;

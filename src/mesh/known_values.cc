@@ -4,6 +4,7 @@
 
 #include <set>
 
+#include "util/edit_distance.h"
 #include "util/strings.h"
 #include "value/merge.h"
 
@@ -46,18 +47,6 @@ void ReadTemplates(const chart::Chart& chart, Json& tree, std::set<std::string>&
       for (const RE2* re : {&whole, &piped})
         for (re2::StringPiece rest = text; RE2::FindAndConsume(&rest, *re, &found);) open.insert(found);
     }
-}
-
-size_t EditDistance(const std::string& a, const std::string& b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = std::exchange(row[0], i);
-    for (size_t j = 1; j <= b.size(); ++j)
-      diagonal =
-          std::exchange(row[j], std::min({row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)}));
-  }
-  return row.back();
 }
 
 void AllPaths(const Json& tree, const std::string& prefix, std::vector<std::string>& out) {
