@@ -152,8 +152,7 @@ Result<std::string> WriteBundle(const kube::Config& config, const std::string& p
   c.Objects("deployments.yaml", kube::kDeployments, "", {.label_selector = mesh::kOwned});
   c.Objects("configmaps.yaml", kube::kConfigMaps, "", {.label_selector = mesh::kOwned});
   c.Objects("events.yaml", kube::kEvents, "");
-  for (const Json& pod :
-       c.Objects("operator/pods.yaml", kube::kPods, "", {.label_selector = "app.kubernetes.io/name=fairlead-operator"}))
+  for (const Json& pod : c.Objects("operator/pods.yaml", kube::kPods, "", {.label_selector = mesh::kOperator}))
     c.Pod("operator", pod, "8443");
   for (const Json& cni : cnis)
     for (const Json& pod : c.Objects("agents/pods.yaml", kube::kPods, Str(cni, "spec", "namespace"),

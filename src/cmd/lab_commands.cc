@@ -224,9 +224,7 @@ Result<std::string> LabFault(const kube::Config& config, const std::string& what
     return "the API server is away for " + std::to_string(seconds) + " s\n";
   }
   bool agent = what == "agent";
-  FL_ASSIGN(auto pods,
-            client.List(kube::kPods, "",
-                        {.label_selector = agent ? mesh::kCniAgents : "app.kubernetes.io/name=fairlead-operator"}));
+  FL_ASSIGN(auto pods, client.List(kube::kPods, "", {.label_selector = agent ? mesh::kCniAgents : mesh::kOperator}));
   std::string done;
   for (const Json& pod : pods.items) {
     if (agent && Str(pod, "spec", "nodeName") != node) continue;

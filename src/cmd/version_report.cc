@@ -1,5 +1,6 @@
 #include "cmd/version_report.h"
 
+#include "cmd/mesh_plan.h"
 #include "cmd/version.h"
 #include "mesh/caches.h"
 #include "util/strings.h"
@@ -29,14 +30,6 @@ std::string Print(const std::vector<Component>& all, Output output) {
 
 Component Own() { return {"fairlead", kComponentVersion, ""}; }
 
-// Those of a kind; none where the cluster does not have the kind.
-Result<std::vector<Json>> List(kube::Client& client, const kube::Resource& r, const kube::ListOptions& options = {}) {
-  auto listed = client.List(r, "", options);
-  if (!listed.ok() && listed.error().code == Code::kNotFound) return std::vector<Json>();
-  if (!listed.ok()) return listed.error();
-  return std::move(listed->items);
-}
-
 }  // namespace
 
 std::string ClientVersion(Output output) { return Print({Own()}, output); }
@@ -47,22 +40,24 @@ Result<std::string> Versions(const kube::Config& config, Output output) {
   FL_ASSIGN(Json server, value::ParseJson(answer.body, "the API server's version"));
   std::vector<Component> all = {Own(), {"API server", Str(server, "gitVersion"), config.http.base_url}};
 
-  FL_ASSIGN(auto operators,
-            List(client, kube::kDeployments, {.label_selector = "app.kubernetes.io/name=fairlead-operator"}));
-  for (const Json& d : operators)
+  FL_ASSIGN(auto operators, client.List(kube::kDeployments, "", {.label_selector = mesh::kOperator}));
+  for (const Json& d : operators.items)
     all.push_back({"operator", kube::Label(d, "app.kubernetes.io/version"), kube::Key(d)});
 
-  FL_ASSIGN(auto agents, List(client, kube::kPods, {.label_selector = mesh::kCniAgents}));
+  FL_ASSIGN(auto agents, client.List(kube::kPods, "", {.label_selector = mesh::kCniAgents}));
   std::map<std::string, std::set<std::string>> nodes;  // of each version
-  for (const Json& pod : agents)
+  for (const Json& pod : agents.items)
     if (std::string node = Str(pod, "spec", "nodeName"); !node.empty() && !kube::IsDeleting(pod))
       nodes["v" + kube::Label(pod, "app.kubernetes.io/version")].insert(node);
   for (const auto& [version, on] : nodes)
     all.push_back({"CNI", version, std::to_string(on.size()) + (on.size() == 1 ? " node" : " nodes")});
 
-  FL_ASSIGN(auto revisions, List(client, kube::kIstioRevisions));
-  for (const Json& r : revisions)
-    all.push_back({"control plane", Str(r, "spec", "version"), "IstioRevision/" + kube::Name(r)});
+  FL_ASSIGN(mesh::Catalog catalog, BuiltInCatalog());
+  auto planes = ControlPlanes(client, catalog);
+  if (!planes.ok() && planes.error().code != Code::kNotFound) return planes.error();
+  if (planes.ok())  // otherwise the cluster does not have these kinds
+    for (const mesh::ControlPlane& p : *planes)
+      if (!p.refused) all.push_back({"control plane", p.version, p.kind + "/" + p.name});
   return Print(all, output);
 }
 

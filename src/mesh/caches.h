@@ -8,9 +8,10 @@
 
 namespace fairlead::mesh {
 
-// Label selectors of what the operator made, and of the CNI's agents' pods.
+// Label selectors of what the operator made, of the CNI's agents' pods, and of the operator's own Deployment and pods.
 inline constexpr const char* kOwned = "managed-by=sail-operator";
 inline constexpr const char* kCniAgents = "k8s-app=istio-cni-node";
+inline constexpr const char* kOperator = "app.kubernetes.io/name=fairlead-operator";
 
 // Keeps of agents' pods, and of nodes, what the operator and the live view look at. Of an agent's containers that are
 // ready that is when the last of them started, under kStarted.
