@@ -36,21 +36,16 @@ void Varint(std::string& out, uint64_t n) {
   out += static_cast<char>(n);
 }
 
-void Field(std::string& out, uint32_t number, const std::string& content) {
+std::string Field(uint32_t number, const std::string& content) {
+  std::string out;
   Varint(out, number << 3 | 2);
   Varint(out, content.size());
-  out += content;
-}
-
-std::string Message(uint32_t number, const std::string& content) {
-  std::string out;
-  Field(out, number, content);
-  return out;
+  return out + content;
 }
 
 // NamedAny: which kinds something is about
 std::string Extension(uint32_t number, const Json& of) {
-  return of.contains(kGvk) ? Message(number, Message(1, kGvk) + Message(2, Message(2, value::ToYaml(of[kGvk])))) : "";
+  return of.contains(kGvk) ? Field(number, Field(1, kGvk) + Field(2, Field(2, value::ToYaml(of[kGvk])))) : "";
 }
 
 std::string Schema(const Json& s);
@@ -58,29 +53,28 @@ std::string Schema(const Json& s);
 // NamedSchema, in Properties and in Definitions
 std::string Named(const Json& schemas) {
   std::string out;
-  for (const auto& [name, schema] : schemas.items()) Field(out, 1, Message(1, name) + Message(2, Schema(schema)));
+  for (const auto& [name, schema] : schemas.items()) out += Field(1, Field(1, name) + Field(2, Schema(schema)));
   return out;
 }
 
 std::string Schema(const Json& s) {
   std::string out;
-  if (s.contains("format")) Field(out, 2, Str(s, "format"));
-  if (s.contains("description")) Field(out, 4, Str(s, "description"));
+  if (s.contains("format")) out += Field(2, Str(s, "format"));
+  if (s.contains("description")) out += Field(4, Str(s, "description"));
   for (const Json& name : At(s, "required"))
-    if (name.is_string()) Field(out, 19, name.get_ref<const std::string&>());
-  if (s.contains("additionalProperties")) Field(out, 21, Message(1, Schema(s["additionalProperties"])));
-  if (s.contains("type")) Field(out, 22, Message(1, Str(s, "type")));
-  if (s.contains("items")) Field(out, 23, Message(1, Schema(s["items"])));
-  if (s.contains("properties")) Field(out, 25, Named(s["properties"]));
+    if (name.is_string()) out += Field(19, name.get_ref<const std::string&>());
+  if (s.contains("additionalProperties")) out += Field(21, Field(1, Schema(s["additionalProperties"])));
+  if (s.contains("type")) out += Field(22, Field(1, Str(s, "type")));
+  if (s.contains("items")) out += Field(23, Field(1, Schema(s["items"])));
+  if (s.contains("properties")) out += Field(25, Named(s["properties"]));
   return out + Extension(31, s);
 }
 
-// Operation
+// Operation, with ParametersItem, Parameter, NonBodyParameter and QueryParameterSubSchema
 std::string Patch(const Json& operation) {
   std::string out;
-  for (const Json& p :
-       At(operation, "parameters"))  // ParametersItem, Parameter, NonBodyParameter, QueryParameterSubSchema
-    Field(out, 8, Message(1, Message(2, Message(3, Message(2, Str(p, "in")) + Message(4, Str(p, "name"))))));
+  for (const Json& p : At(operation, "parameters"))
+    out += Field(8, Field(1, Field(2, Field(3, Field(2, Str(p, "in")) + Field(4, Str(p, "name"))))));
   return out + Extension(13, operation);
 }
 
@@ -103,10 +97,10 @@ Json OpenApiV2(const Registry& r) {
 std::string ToProtobuf(const Json& document) {
   std::string paths;
   for (const auto& [path, item] : At(document, "paths").items())
-    Field(paths, 2, Message(1, path) + Message(2, Message(8, Patch(At(item, "patch")))));
-  return Message(1, Str(document, "swagger")) +
-         Message(2, Message(1, Str(document, "info", "title")) + Message(2, Str(document, "info", "version"))) +
-         Message(8, paths) + Message(9, Named(At(document, "definitions")));
+    paths += Field(2, Field(1, path) + Field(2, Field(8, Patch(At(item, "patch")))));
+  return Field(1, Str(document, "swagger")) +
+         Field(2, Field(1, Str(document, "info", "title")) + Field(2, Str(document, "info", "version"))) +
+         Field(8, paths) + Field(9, Named(At(document, "definitions")));
 }
 
 }  // namespace fairlead::lab

@@ -1,4 +1,4 @@
-// OpenAPI v2 of every kind, for kubectl before 1.27, which asks for it whenever it applies or explains something. Newer
+// OpenAPI v2 of every kind, for kubectl before 1.29, which asks for it whenever it applies or explains something. Newer
 // ones ask for v3.
 #pragma once
 #include "lab/registry.h"
