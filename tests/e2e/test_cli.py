@@ -160,12 +160,13 @@ class CommandLine(unittest.TestCase):
         self.assertNotEqual(refused.returncode, 0)
 
     def test_version_tells_every_part(self):
-        rows = [line.split(maxsplit=2) for line in self.fairlead("version").stdout.splitlines()]
+        printed = self.fairlead("version").stdout
+        rows = [line.split(maxsplit=2) for line in printed.splitlines()]
         self.assertEqual(rows[0], ["COMPONENT", "VERSION", "WHERE"])
         own = (ROOT / "VERSION").read_text().strip()
         self.assertIn(["fairlead", own], rows)
         self.assertIn(["CNI", "v1.28.5", "3 nodes"], rows)
-        self.assertIn("control plane   v1.28.6", self.fairlead("version").stdout)
+        self.assertIn("control plane   v1.28.6", printed)
         alone = self.fairlead("version", "--client", "--kubeconfig", "/nowhere")
         self.assertEqual((alone.returncode, alone.stdout.splitlines()[-1].split()), (0, ["fairlead", own]))
 

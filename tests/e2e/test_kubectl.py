@@ -13,14 +13,14 @@ from cluster import Cluster
 
 
 def debians_kubectl(directory):
-    """The path of the one in Debian's package, which is old, if the package can be had: as a list."""
+    """The path of the one in Debian's package, which is old; None where the package cannot be had."""
     try:
         subprocess.run(["apt-get", "-o", "APT::Sandbox::User=root", "download", "-qq", "kubernetes-client"], cwd=directory, capture_output=True, timeout=60)
     except (OSError, subprocess.TimeoutExpired):
-        return []
+        return None
     for package in glob.glob(directory + "/*.deb"):
         subprocess.run(["dpkg-deb", "-x", package, directory], check=True)
-    return glob.glob(directory + "/usr/bin/kubectl")
+    return next(iter(glob.glob(directory + "/usr/bin/kubectl")), None)
 
 
 @unittest.skipUnless(shutil.which("kubectl"), "kubectl is not installed on this machine")
@@ -131,12 +131,18 @@ class Kubectl(unittest.TestCase):
         c.kubectl("delete", "ns", "going", timeout=40)
         self.assertIn("not found", c.run("get", "ns", "going").stderr)
 
-    def test_every_kubectl_from_the_one_in_debian_to_the_newest(self):
+    def test_every_kubectl_that_is_there(self):
         path = os.path.realpath(shutil.which("kubectl"))
+        for kubectl in [path, *sorted(glob.glob(os.path.dirname(path) + "/kubectl.1.*"))]:
+            with self.subTest(kubectl):
+                self.works_with(kubectl)
+
+    def test_the_one_in_debian(self):
         with tempfile.TemporaryDirectory() as tmp:
-            for kubectl in [path, *sorted(glob.glob(os.path.dirname(path) + "/kubectl.1.*")), *debians_kubectl(tmp)]:
-                with self.subTest(kubectl):
-                    self.works_with(kubectl)
+            kubectl = debians_kubectl(tmp)
+            if not kubectl:
+                self.skipTest("Debian's package kubernetes-client cannot be fetched")
+            self.works_with(kubectl)
 
     def works_with(self, kubectl):
         def run(*words, **more):
